@@ -1,0 +1,97 @@
+package audit
+
+import (
+	"context"
+	"time"
+)
+
+// Kind names what happened.
+type Kind string
+
+// The kinds of event.
+const (
+	SignIn          Kind = "sign_in"
+	SignInRefused   Kind = "sign_in_refused"
+	SignOut         Kind = "sign_out"
+	SessionRevoked  Kind = "session_revoked"
+	AccountCreated  Kind = "account_created"
+	AccountUpdated  Kind = "account_updated"
+	AccountDisabled Kind = "account_disabled"
+	AccountEnabled  Kind = "account_enabled"
+	AccountDeleted  Kind = "account_deleted"
+	AccountLocked   Kind = "account_locked"
+	AccountUnlocked Kind = "account_unlocked"
+	Invited         Kind = "invited"
+	ResetRequested  Kind = "reset_requested"
+	PasswordSet     Kind = "password_set"
+	AccessRefused   Kind = "access_refused"
+	KeysRotated     Kind = "keys_rotated"
+)
+
+// Event is one thing that happened.
+type Event struct {
+	Time time.Time `json:"time"`
+	Kind Kind      `json:"kind"`
+	// AccountID is whom it concerns; empty where nobody was recognised.
+	AccountID string `json:"account_id,omitempty"`
+	// Identifier is what was typed, where no account was recognised.
+	Identifier string `json:"identifier,omitempty"`
+	// Actor is who did it: an account id, "cli", or empty for the person themselves.
+	Actor string `json:"actor,omitempty"`
+	// Provider is the provider id or "local".
+	Provider string `json:"provider,omitempty"`
+	// Reason is a fixed word, such as "wrong_password".
+	Reason string `json:"reason,omitempty"`
+	// Address is the client's IP address without port.
+	Address   string `json:"address,omitempty"`
+	UserAgent string `json:"user_agent,omitempty"`
+	// Reference is the request id that error pages and log lines show.
+	Reference string `json:"reference,omitempty"`
+}
+
+// Recorder takes events. Record is safe for concurrent use, does not fail, and fills Time when it is zero.
+type Recorder interface {
+	Record(ctx context.Context, e Event)
+}
+
+// Discard is a Recorder that forgets; for tests.
+var Discard Recorder = discard{}
+
+type discard struct{}
+
+func (discard) Record(context.Context, Event) {}
+
+// Origin is where a request came from. Middleware puts it into the context once; whoever records an event reads it there.
+type Origin struct {
+	Address   string
+	UserAgent string
+	Reference string
+}
+
+type originKey struct{}
+
+// WithOrigin returns a context that carries o.
+func WithOrigin(ctx context.Context, o Origin) context.Context {
+	return context.WithValue(ctx, originKey{}, o)
+}
+
+// OriginOf returns the origin in ctx, zero where there is none (the command line).
+func OriginOf(ctx context.Context) Origin {
+	o, _ := ctx.Value(originKey{}).(Origin)
+	return o
+}
+
+// From returns e with its Address, UserAgent and Reference taken from ctx where they are empty.
+func (e Event) From(ctx context.Context) Event {
+	o := OriginOf(ctx)
+	if e.Address == "" {
+		e.Address = o.Address
+	}
+	if e.UserAgent == "" {
+		e.UserAgent = o.UserAgent
+	}
+	if e.Reference == "" {
+		e.Reference = o.Reference
+	}
+	return e
+}
