@@ -1,0 +1,126 @@
+package identity
+
+import (
+	"context"
+	"net/url"
+	"time"
+)
+
+// Identity is what a provider asserted about a person at one sign-in.
+type Identity struct {
+	// Provider is the provider's id in the configuration.
+	Provider string
+	// Issuer and Subject are the provider's own names for itself and the person; both are never empty.
+	Issuer, Subject string
+
+	Email string
+	// EmailVerified is true only where the provider said so with a JSON true (or is a directory that owns the address).
+	EmailVerified bool
+	Name          string
+	Username      string
+	// Groups are the provider's groups after the configured filter and map.
+	Groups []string
+
+	// AMR are the authentication methods the provider used (RFC 8176).
+	AMR      []string
+	AuthTime time.Time
+
+	// SessionID is the provider's own session ("sid"), for logout.
+	SessionID string
+	// IDToken is the raw ID token, kept for id_token_hint; never sent to the CRM.
+	IDToken string
+}
+
+// Info is what the gateway tells people about a provider.
+type Info struct {
+	ID   string
+	Kind string
+	Name string
+	// Domains are mail domains in lower case; "*" stands for every domain that nobody else has.
+	Domains []string
+	// Emails are single addresses in lower case.
+	Emails []string
+	// Redirects is true where the person signs in at the provider's own page.
+	Redirects bool
+	Password  PasswordHelp
+	// Trust holds the decisions about accounts that belong to this provider.
+	Trust Trust
+}
+
+// PasswordHelp says where this provider's password is reset and changed.
+type PasswordHelp struct {
+	// ResetURL and ChangeURL may be empty: then only Help and the support contacts are shown.
+	ResetURL  string
+	ChangeURL string
+	// Help is a sentence of the administrator's, shown beside the links.
+	Help string
+}
+
+// Trust says what an identity of this provider may do to accounts.
+type Trust struct {
+	// AllowSignUp lets a first sign-in create the account.
+	AllowSignUp bool
+	// LinkByEmail lets a verified address claim an existing account once.
+	LinkByEmail bool
+	// OwnsDomains are the domains whose addresses this provider may assert for linking.
+	OwnsDomains []string
+}
+
+// Provider is a source of corporate identity. Implementations are safe for concurrent use.
+type Provider interface {
+	// Info describes the provider; it never asks the network.
+	Info() Info
+}
+
+// AuthRequest is what a Redirector needs to send a person away.
+type AuthRequest struct {
+	// State, Nonce and Verifier are fresh secrets of this attempt. Verifier is the PKCE code verifier (RFC 7636).
+	State, Nonce, Verifier string
+	// LoginHint is the address that was typed; may be empty.
+	LoginHint string
+	// SelectAccount asks the provider to let the person choose another account.
+	SelectAccount bool
+	// ForceLogin asks the provider to authenticate afresh.
+	ForceLogin bool
+}
+
+// Callback is what came back.
+type Callback struct {
+	// Params are the parameters of the response, each exactly as received; the caller has matched State already.
+	Params url.Values
+	// Nonce and Verifier are those of the attempt.
+	Nonce, Verifier string
+}
+
+// Redirector is a provider with its own sign-in page (OpenID Connect).
+type Redirector interface {
+	Provider
+	// AuthURL returns where to send the browser. A provider that cannot be reached is fault.Unavailable.
+	AuthURL(ctx context.Context, req AuthRequest) (string, error)
+	// Exchange turns the response into an identity. A refusal by the provider or a bad token is fault.Unauthenticated or
+	// fault.Forbidden with a sentence; an unreachable provider is fault.Unavailable.
+	Exchange(ctx context.Context, cb Callback) (Identity, error)
+}
+
+// PasswordChecker is a provider that takes name and password from our page (LDAP, Active Directory).
+type PasswordChecker interface {
+	Provider
+	// CheckPassword asks the directory once. Wrong name or password, in any mixture, is ErrWrongPassword; a state that only
+	// the right password reveals is a fault with a sentence; an unreachable directory is fault.Unavailable.
+	CheckPassword(ctx context.Context, login, password string) (Identity, error)
+}
+
+// SignOuter is a provider that can end its own session.
+type SignOuter interface {
+	Provider
+	// SignOutURL returns where to send the browser, or "" where this provider has no such address or the configuration
+	// keeps sign-out local.
+	SignOutURL(ctx context.Context, idToken, returnTo string) (string, error)
+}
+
+// Pinger is a provider that `crmgate check --online` can try.
+type Pinger interface {
+	Provider
+	// Ping reaches the provider without signing anybody in.
+	Ping(ctx context.Context) error
+}

@@ -1,0 +1,109 @@
+package policy
+
+import "crmgate/internal/fault"
+
+// Config is the `access` section.
+type Config struct {
+	// DefaultAllow holds after the last rule: "signed_in" or "nobody".
+	DefaultAllow string       `json:"default"`
+	Rules        []RuleConfig `json:"rules"`
+	Tests        []TestConfig `json:"tests"`
+}
+
+// RuleConfig is one access rule.
+type RuleConfig struct {
+	Name string `json:"name"`
+	// Paths are patterns: "*" stands for one segment or a part of one, "**" for any number of segments. Empty: every path.
+	Paths []string `json:"paths"`
+	// Methods are HTTP methods in capitals. Empty: every method.
+	Methods []string `json:"methods"`
+	// Upstreams are upstream ids. Empty: every upstream.
+	Upstreams []string `json:"upstreams"`
+	Allow     Allow    `json:"allow"`
+	// RequireFactor asks for a second factor on top of being allowed.
+	RequireFactor bool `json:"require_factor"`
+}
+
+// Allow says whom a rule lets pass: one of the words "anyone", "signed_in" and "nobody", or conditions. Of the conditions
+// that are set every one must hold; within one, any entry does.
+type Allow struct {
+	// Word is set where the YAML has a word instead of conditions.
+	Word      string   `json:"-"`
+	Groups    []string `json:"groups"`
+	Emails    []string `json:"emails"`
+	Domains   []string `json:"domains"`
+	Providers []string `json:"providers"`
+}
+
+// UnmarshalText takes the word form.
+func (a *Allow) UnmarshalText(text []byte) error { *a = Allow{Word: string(text)}; return nil }
+
+// TestConfig is one line of `access.tests`: what a request by somebody must lead to.
+type TestConfig struct {
+	Email    string   `json:"email"`
+	Groups   []string `json:"groups"`
+	Provider string   `json:"provider"`
+	// Request is "METHOD /path".
+	Request string `json:"request"`
+	// Expect is "allow" or "deny".
+	Expect string `json:"expect"`
+}
+
+// Subject is who asks. The zero Subject is nobody.
+type Subject struct {
+	SignedIn bool
+	Email    string
+	Groups   []string
+	// Provider is the provider id or "local".
+	Provider string
+	// Factor is true when a second factor was proven in this session.
+	Factor bool
+}
+
+// Request is what is asked for. Path is canonical and decoded.
+type Request struct {
+	Upstream, Method, Path string
+}
+
+// Outcome is what a decision comes to.
+type Outcome int
+
+// The outcomes. The zero value refuses.
+const (
+	Refuse Outcome = iota
+	Allowed
+	SignIn
+	StepUp
+)
+
+// Decision is an outcome with its reason.
+type Decision struct {
+	Outcome Outcome
+	// Rule is the name of the rule that decided, "default" after the last.
+	Rule string
+	// Reason says why, in words an administrator understands.
+	Reason string
+}
+
+// Rules is a compiled, immutable set of rules, safe for concurrent use.
+type Rules struct {
+	cfg   Config
+	rules []rule
+}
+
+type rule struct{ cfg RuleConfig }
+
+// New compiles the rules; cfg must have passed Validate.
+func New(cfg Config) (*Rules, error) { return &Rules{cfg: cfg}, nil }
+
+// Match returns the index of the rule that holds for a request, -1 for the default. It does not depend on who asks.
+func (r *Rules) Match(req Request) int { return -1 }
+
+// Decide answers whether s may pass under the rule that Match found.
+func (r *Rules) Decide(index int, s Subject) Decision { return Decision{} }
+
+// Default returns the section's defaults.
+func (Config) Default() Config { return Config{DefaultAllow: "signed_in"} }
+
+// Validate names every fault.
+func (c Config) Validate() fault.Problems { return nil }

