@@ -46,7 +46,8 @@ func distance(a, b string) int {
 	return prev[len(b)]
 }
 
-// quoted writes a name from the file into a message: short, and without anything that could move a terminal's cursor.
+// quoted writes a word from the file into a message: short, without the password of an address and without anything that
+// could move a terminal's cursor.
 func quoted(s string) string {
 	const most = 40
 	r := []rune(strings.Map(func(c rune) rune {
@@ -54,7 +55,7 @@ func quoted(s string) string {
 			return '?'
 		}
 		return c
-	}, s))
+	}, userinfo.ReplaceAllString(s, "${1}***@")))
 	if len(r) > most {
 		r = append(r[:most], '…')
 	}
