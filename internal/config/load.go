@@ -118,12 +118,12 @@ func syntaxFault(err error, data []byte) Finding {
 		}
 		return Finding{Line: line, Message: "not valid YAML: an alias without an anchor", Hint: "put a value that begins with * into quotes"}
 	}
-	line := 0
+	line := 1 // the parser leaves the number out in the first line
 	if m := yamlLine.FindStringSubmatch(text); m != nil {
 		line, _ = strconv.Atoi(m[1])
 		text = text[len(m[0]):]
 	}
-	return Finding{Line: line, Message: "not valid YAML: " + strings.TrimPrefix(text, "yaml: "), Hint: "look at indentation, colons and quotes in this line and the one above"}
+	return Finding{Line: line, Message: "not valid YAML: " + strings.TrimPrefix(text, "yaml: "), Hint: "look at indentation, colons and quotes near this line"}
 }
 
 // delimiter separates keys inside viper; the usual dot could be part of one.

@@ -215,7 +215,7 @@ func TestLoadFaults(t *testing.T) {
 			[]string{`c.yaml:6: redis.password_file: names an empty file`}},
 		{"other file missing", base + "branding: {logo_file: logo.svg}\n",
 			[]string{`c.yaml:6: branding.logo_file: cannot be read: there is no such file (a relative path starts at the folder of this file)`}},
-		{"not YAML", "server: [\n", []string{`c.yaml:1: not valid YAML: did not find expected node content (look at indentation, colons and quotes in this line and the one above)`}},
+		{"not YAML", "server: [\n", []string{`c.yaml:1: not valid YAML: did not find expected node content (look at indentation, colons and quotes near this line)`}},
 		{"two documents", base + "---\nlog: {}\n", []string{`c.yaml:6: a second document begins here (remove the line ---)`}},
 		{"nothing at all", "", []string{
 			`c.yaml:1: server.public_url: is missing (the address people type, such as https://crm.example.com)`,
