@@ -100,49 +100,14 @@ func claim(at, what, provider string, claims map[string]string, p *fault.Problem
 }
 
 func checkRules(c *Config, p *fault.Problems) {
-	var upstreams []string
+	var upstreams, providers []string
 	for _, u := range c.Upstreams {
 		upstreams = append(upstreams, u.ID)
 	}
-	providers := []string{account.OwnerLocal}
 	for _, pr := range c.Providers {
 		providers = append(providers, pr.ID)
 	}
-	names := map[string]int{}
-	for i, r := range c.Access.Rules {
-		at := fmt.Sprintf("access.rules[%d]", i)
-		for j, id := range r.Upstreams {
-			known(fmt.Sprintf("%s.upstreams[%d]", at, j), "upstream", id, upstreams, p)
-		}
-		for j, id := range r.Allow.Providers {
-			known(fmt.Sprintf("%s.allow.providers[%d]", at, j), "provider", id, providers, p)
-		}
-		if before, taken := names[r.Name]; taken && r.Name != "" {
-			p.Add(at+".name", "names must differ, so that the log tells the rules apart", "%s is the name of access.rules[%d] too", quoted(r.Name), before)
-		} else {
-			names[r.Name] = i
-		}
-	}
-	for i, t := range c.Access.Tests {
-		if t.Provider != "" {
-			known(fmt.Sprintf("access.tests[%d].provider", i), "provider", t.Provider, providers, p)
-		}
-	}
-}
-
-// known refuses a reference to something that does not exist.
-func known(at, kind, id string, ids []string, p *fault.Problems) {
-	if slices.Contains(ids, id) {
-		return
-	}
-	hint := "there are: " + strings.Join(ids, ", ")
-	if len(ids) == 0 {
-		hint = "there is none"
-	}
-	if near := nearest(id, ids); near != "" {
-		hint = fmt.Sprintf("did you mean %q?", near)
-	}
-	p.Add(at, hint, "there is no %s %s", kind, quoted(id))
+	*p = append(*p, c.Access.References(upstreams, providers).Under("access")...)
 }
 
 // checkWays checks that people can get in, and that what the sections need of each other is there.

@@ -68,9 +68,6 @@ func TestCrossCheck(t *testing.T) {
 		{"rule of an unknown upstream", func(c *Config) {
 			c.Access.Rules = []policy.RuleConfig{{Name: "a", Upstreams: []string{"crn"}, Allow: policy.Allow{Word: "anyone"}}}
 		}, `access.rules[0].upstreams[0]: there is no upstream "crn"`},
-		{"two rules of one name", func(c *Config) {
-			c.Access.Rules = []policy.RuleConfig{{Name: "a", Allow: policy.Allow{Word: "anyone"}}, {Name: "a", Allow: policy.Allow{Word: "nobody"}}}
-		}, `access.rules[1].name: "a" is the name of access.rules[0] too`},
 		{"test with an unknown provider", func(c *Config) {
 			c.Access.Tests = []policy.TestConfig{{Provider: "x", Request: "GET /", Expect: "deny"}}
 		},
