@@ -25,16 +25,12 @@ func loadConfig(path string, stderr io.Writer) (*config.Config, error) {
 	if path == "" {
 		return nil, usageError(errors.New("name the configuration with -c FILE"))
 	}
-	cfg, findings := config.Load(path, os.LookupEnv)
-	faults := 0
-	for _, f := range findings {
-		if !f.Warning {
-			faults++
-		}
-		fmt.Fprintln(stderr, f)
+	cfg, report := config.Load(path, os.LookupEnv)
+	if err := report.Print(stderr); err != nil {
+		return nil, err
 	}
-	if faults > 0 {
-		return nil, exitError{code: 1, err: fmt.Errorf("%s has %d fault(s); nothing was started", path, faults)}
+	if n := report.Faults(); n > 0 {
+		return nil, exitError{code: 1, err: fmt.Errorf("%s has %d fault(s); nothing was started", path, n)}
 	}
 	return cfg, nil
 }

@@ -33,7 +33,11 @@ func newServeCommand() *cobra.Command {
 
 // newLogger writes the log as the configuration says.
 func newLogger(cfg config.LogConfig, w io.Writer) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: cfg.SlogLevel()}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
+		level = slog.LevelInfo // Validate has refused everything else
+	}
+	opts := &slog.HandlerOptions{Level: level}
 	if cfg.Format == "text" {
 		return slog.New(slog.NewTextHandler(w, opts))
 	}
