@@ -46,6 +46,18 @@ type server struct {
 	ended chan struct{}
 }
 
+// keep starts the server for the length of the test. If the test fails, the end of the server's log is part of its output.
+func (s *server) keep(t testing.TB) {
+	t.Helper()
+	s.start(t)
+	t.Cleanup(func() {
+		s.stop(t)
+		if t.Failed() {
+			t.Logf("%s said:\n%s", s.name, tail(s.log))
+		}
+	})
+}
+
 // start runs the server and returns once it is ready; the test fails with the end of its log if it is not.
 func (s *server) start(t testing.TB) {
 	t.Helper()

@@ -27,8 +27,7 @@ func Redis(t testing.TB) (addr, password string) {
 		log:   filepath.Join(dir, "log"),
 		ready: redisAnswers(addr),
 	}
-	s.start(t)
-	t.Cleanup(func() { s.stop(t) })
+	s.keep(t)
 	return addr, redisPassword
 }
 
