@@ -22,7 +22,7 @@ func TestServersDieWithTheTestBinary(t *testing.T) {
 	}
 	realtest.Redis(t) // skips here, not in the child, where Redis is not installed
 	child := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
-	child.Env = append(os.Environ(), asChild+"=1")
+	child.Env = append(os.Environ(), asChild+"=1", "TMPDIR="+t.TempDir()) // nothing in the child tidies up
 	out, err := child.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -16,19 +16,25 @@ func missing(t testing.TB, what, remedy string) {
 	t.Skipf("%s is not installed; this test needs the real one: %s", what, remedy)
 }
 
-// program returns the path of an executable, from PATH or from the places where Debian keeps servers.
-func program(t testing.TB, name, remedy string) string {
-	t.Helper()
-	if path, err := exec.LookPath(name); err == nil {
-		return path
-	}
+// lookPath finds an executable in PATH or where Debian keeps servers, which a person's PATH may leave out.
+func lookPath(name string) (string, error) {
+	path, err := exec.LookPath(name)
 	for _, dir := range []string{"/usr/sbin", "/usr/local/sbin", "/sbin"} {
-		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
-			return path
+		if err != nil {
+			path, err = exec.LookPath(filepath.Join(dir, name))
 		}
 	}
-	missing(t, name, remedy)
-	return ""
+	return path, err
+}
+
+// program returns the path of an executable, or ends the test.
+func program(t testing.TB, name, remedy string) string {
+	t.Helper()
+	path, err := lookPath(name)
+	if err != nil {
+		missing(t, name, remedy)
+	}
+	return path
 }
 
 // root returns the top of the repository: the nearest directory above the test that holds go.mod.
