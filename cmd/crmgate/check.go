@@ -2,25 +2,30 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
 
+	"crmgate/internal/app"
 	"crmgate/internal/config"
 )
 
-// onlineCheck tries what a sound configuration names: providers, mail, stores, the CRM. A finding needs only its Path and
-// Message; file and line are added.
+// onlineCheck tries what a sound configuration names. A finding needs only its path and message; file and line are added.
 type onlineCheck func(ctx context.Context, cfg *config.Config) []config.Finding
 
-// newCheckCommand returns `crmgate check`. Online is asked with --online; nil where there is none.
-func newCheckCommand(online onlineCheck) *cobra.Command {
-	c := check{env: os.LookupEnv}
-	var wantOnline bool
+// newCheckCommand returns `crmgate check`.
+func newCheckCommand() *cobra.Command {
+	return checkCommand(func(ctx context.Context, cfg *config.Config) []config.Finding {
+		// What the tries log on the way is in the findings too.
+		return app.Online(ctx, cfg, slog.New(slog.DiscardHandler))
+	})
+}
+
+func checkCommand(online onlineCheck) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check -c FILE",
 		Short: "Name every fault of a configuration file",
@@ -28,43 +33,34 @@ func newCheckCommand(online onlineCheck) *cobra.Command {
 With --online it also tries what the file names: providers, mail server, stores and the CRM.
 
 Exit codes: 0 no fault, 1 faults, 2 wrong usage. Warnings are shown and do not count.`,
-		Args:          noArguments,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if wantOnline {
-				c.online = online
-			}
-			return c.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
-		},
+		Args: noArgs,
 	}
-	cmd.Flags().StringVarP(&c.file, "config", "c", "", "configuration `FILE`")
-	cmd.Flags().BoolVar(&wantOnline, "online", false, "also try what the file names")
-	cmd.Flags().BoolVar(&c.json, "json", false, "print the findings as JSON")
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
+	file := configFlag(cmd)
+	wantOnline := cmd.Flags().Bool("online", false, "also try what the file names")
+	asJSON := cmd.Flags().Bool("json", false, "print the findings as JSON")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c := check{file: *file, json: *asJSON, env: os.LookupEnv}
+		if *wantOnline {
+			c.online = online
+		}
+		return c.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+	}
 	return cmd
-}
-
-// noArguments refuses words after the flags.
-func noArguments(_ *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageError(fmt.Errorf("unexpected argument %q", args[0]))
-	}
-	return nil
 }
 
 // check is one run of `crmgate check`.
 type check struct {
-	file   string
-	json   bool
-	env    func(string) (string, bool)
+	file string
+	json bool
+	env  func(string) (string, bool)
+	// online is nil where the file alone is checked.
 	online onlineCheck
 }
 
 // run prints the findings on stdout and one sentence about them on stderr.
 func (c check) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if c.file == "" {
-		return usageError(errors.New("name the configuration file: crmgate check -c crmgate.yaml"))
+		return usageError(errors.New("name the configuration with -c FILE"))
 	}
 	cfg, report := config.Load(c.file, c.env)
 	if cfg != nil {
@@ -79,25 +75,18 @@ func (c check) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	if !report.OK() {
-		return exitError{code: exitWorld}
+		return exitError{code: 1}
 	}
 	return nil
 }
 
 func (c check) print(report *config.Report, stdout, stderr io.Writer) error {
 	if c.json {
-		enc := json.NewEncoder(stdout)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		err := enc.Encode(struct {
+		return printJSON(stdout, struct {
 			File     string           `json:"file"`
 			OK       bool             `json:"ok"`
 			Findings []config.Finding `json:"findings"`
 		}{c.file, report.OK(), append([]config.Finding{}, report.Findings...)})
-		if err != nil {
-			return fmt.Errorf("print findings: %w", err)
-		}
-		return nil
 	}
 	if err := report.Print(stdout); err != nil {
 		return err

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
 
 	"crmgate/internal/config"
 )
@@ -53,16 +55,19 @@ func TestCheck(t *testing.T) {
 				t.Fatal(err)
 			}
 			var stdout, stderr bytes.Buffer
-			cmd := newCheckCommand(online)
+			cmd := checkCommand(online)
+			cmd.SilenceUsage, cmd.SilenceErrors = true, true
+			cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
 			cmd.SetOut(&stdout)
 			cmd.SetErr(&stderr)
 			cmd.SetArgs(append([]string{}, tt.args...))
 			err := cmd.ExecuteContext(t.Context())
-			if got := exitCode(err); got != tt.code {
-				t.Errorf("exit code %d, want %d (%v)", got, tt.code, err)
+			var exit exitError
+			if errors.As(err, &exit); exit.code != tt.code || (err == nil) != (tt.code == 0) {
+				t.Errorf("exit code %d, want %d (%v)", exit.code, tt.code, err)
 			}
-			if tt.code == exitUsage && err.Error() == "" {
-				t.Error("wrong usage without a sentence")
+			if (tt.code == 2) != (exit.err != nil) {
+				t.Errorf("the error that main prints is %v", exit.err)
 			}
 			if !strings.HasPrefix(stdout.String(), tt.stdout) || (tt.stdout == "") != (stdout.Len() == 0) {
 				t.Errorf("stdout %q, want %q", &stdout, tt.stdout)
@@ -96,7 +101,7 @@ func TestCheckJSON(t *testing.T) {
 			}
 			var stdout, stderr bytes.Buffer
 			err := check{file: name, json: true, env: os.LookupEnv}.run(t.Context(), &stdout, &stderr)
-			if got := exitCode(err) == 0; got != tt.want.OK {
+			if (err == nil) != tt.want.OK {
 				t.Errorf("error %v", err)
 			}
 			var got answer

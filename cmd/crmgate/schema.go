@@ -10,16 +10,14 @@ import (
 
 // newSchemaCommand returns `crmgate schema`.
 func newSchemaCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of the configuration file",
 		Long: `Schema prints the JSON Schema of the configuration file, for completion and checking in editors. With the YAML language server:
 
   crmgate schema > crmgate.schema.json
   # yaml-language-server: $schema=crmgate.schema.json      (as the first line of crmgate.yaml)`,
-		Args:          noArguments,
-		SilenceUsage:  true,
-		SilenceErrors: true,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			b, err := config.Schema()
 			if err != nil {
@@ -31,6 +29,4 @@ func newSchemaCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
-	return cmd
 }
