@@ -105,11 +105,6 @@ func (r *Report) put(f Finding) {
 	r.Findings = append(r.Findings, f)
 }
 
-// has reports whether there is a finding at a path.
-func (r *Report) has(path string) bool {
-	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Path == path })
-}
-
 // Print writes one line for each finding.
 func (r *Report) Print(w io.Writer) error {
 	for _, f := range r.Findings {

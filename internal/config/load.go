@@ -49,7 +49,6 @@ func load(name string, data []byte, fsys files, env func(string) (string, bool))
 			tree = v.(map[string]any)
 		}
 	}
-	walked := len(r.Findings)
 	cfg, err := decode(tree)
 	if err != nil {
 		// The walk has checked every shape and type, and mapstructure's message would show values.
@@ -58,7 +57,8 @@ func load(name string, data []byte, fsys files, env func(string) (string, bool))
 	}
 	cfg.Server.PublicURL = strings.TrimSuffix(cfg.Server.PublicURL, "/")
 
-	faulty := make([]string, 0, walked)
+	settlePaths(reflect.ValueOf(cfg).Elem(), path{}, fsys, r)
+	var faulty []string
 	for _, f := range r.Findings {
 		if !f.Warning {
 			faulty = append(faulty, f.Path)
@@ -69,7 +69,6 @@ func load(name string, data []byte, fsys files, env func(string) (string, bool))
 			r.put(Finding{Path: p.Path, Message: p.Message, Hint: p.Hint, Warning: p.Warning})
 		}
 	}
-	settlePaths(reflect.ValueOf(cfg).Elem(), path{}, fsys, r)
 	r.sort()
 	if !r.OK() {
 		return nil, r

@@ -255,7 +255,7 @@ func TestLoadFromDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, r := Load(file, os.LookupEnv)
-	if want := []string{file + ":7: local.password.blocklist_file: is not a regular file"}; !cmp.Equal(want, lines(r)) {
+	if want := []string{file + ":7: local.password.blocklist_file: is not a regular file (a relative path starts at the folder of this file)"}; !cmp.Equal(want, lines(r)) {
 		t.Errorf("findings %q, want %q", lines(r), want)
 	}
 	for name, want := range map[string]string{filepath.Join(dir, "none.yaml"): "there is no such file", dir: "it is not a regular file"} {
