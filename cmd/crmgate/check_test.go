@@ -92,7 +92,7 @@ func TestCheckJSON(t *testing.T) {
 	}{
 		{"sound", soundFile, answer{File: name, OK: true, Findings: []config.Finding{}}},
 		{"fault", soundFile + "log: {lvel: info}\n", answer{File: name, Findings: []config.Finding{
-			{File: name, Line: 4, Column: 7, Path: "log.lvel", Message: "unknown key", Hint: `did you mean "level"?`}}}},
+			{File: name, Line: 4, Column: 7, Path: "log.lvel", Message: "unknown key", Hint: `Did you mean "level"?`}}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -29,11 +29,11 @@ func checkID(section, id string, i int, first map[string]int, p *fault.Problems)
 	at := fmt.Sprintf("%s[%d].id", section, i)
 	switch before, taken := first[id]; {
 	case id == "":
-		p.Add(at, "a short name in small letters", "is missing")
+		p.Add(at, "Write a short name in small letters.", "is missing")
 	case !idShape.MatchString(id):
-		p.Add(at, "small letters, digits and - only", "%s is not an id", quoted(id))
+		p.Add(at, "Write small letters, digits and - only.", "%s is not an id", quoted(id))
 	case taken:
-		p.Add(at, "ids must differ", "%s is the id of %s[%d] too", quoted(id), section, before)
+		p.Add(at, "Ids must differ.", "%s is the id of %s[%d] too", quoted(id), section, before)
 	default:
 		first[id] = i
 	}
@@ -41,14 +41,14 @@ func checkID(section, id string, i int, first map[string]int, p *fault.Problems)
 
 func checkUpstreams(c *Config, p *fault.Problems) {
 	if len(c.Upstreams) == 0 {
-		p.Add("upstreams", "name at least one: {id: crm, urls: [http://127.0.0.1:8069]}", "is missing")
+		p.Add("upstreams", "Name at least one: {id: crm, urls: [http://127.0.0.1:8069]}.", "is missing")
 	}
 	ids, routes := map[string]int{}, map[string]int{}
 	for i, u := range c.Upstreams {
 		checkID("upstreams", u.ID, i, ids, p)
 		at := fmt.Sprintf("upstreams[%d]", i)
 		if len(u.URLs) > 1 {
-			p.Add(at+".urls[1]", "put a load balancer in front of the CRM", "is not supported by this version: an upstream has one address")
+			p.Add(at+".urls[1]", "Name one; a load balancer before the CRM can spread the requests.", "is not supported by this version: an upstream has one address")
 		}
 		hosts := u.Hosts
 		if len(hosts) == 0 {
@@ -58,7 +58,7 @@ func checkUpstreams(c *Config, p *fault.Problems) {
 			for j, path := range u.Paths {
 				route := strings.ToLower(h) + path
 				if before, taken := routes[route]; taken && before != i {
-					p.Add(fmt.Sprintf("%s.paths[%d]", at, j), "paths or hosts of two upstreams must differ", "%s is served by upstreams[%d] already", quoted(path), before)
+					p.Add(fmt.Sprintf("%s.paths[%d]", at, j), "Paths or hosts of two upstreams must differ.", "%s is served by upstreams[%d] already", quoted(path), before)
 					continue
 				}
 				routes[route] = i
@@ -76,7 +76,7 @@ func checkProviders(c *Config, p *fault.Problems) {
 		checkID("providers", pr.ID, i, ids, p)
 		at := fmt.Sprintf("providers[%d]", i)
 		if slices.Contains(takenIDs, pr.ID) {
-			p.Add(at+".id", "choose another", "%s has a meaning of its own", quoted(pr.ID))
+			p.Add(at+".id", "Choose another.", "%s has a meaning of its own", quoted(pr.ID))
 		}
 		for j, d := range pr.Domains {
 			claim(fmt.Sprintf("%s.domains[%d]", at, j), strings.ToLower(strings.TrimSpace(d)), pr.ID, domains, p)
@@ -93,7 +93,7 @@ func claim(at, what, provider string, claims map[string]string, p *fault.Problem
 		return // the provider's own Validate says so
 	}
 	if by, taken := claims[what]; taken {
-		p.Add(at, "a person signs in at one place", "%s belongs to provider %s already", quoted(what), quoted(by))
+		p.Add(at, "A person signs in at one place.", "%s belongs to provider %s already", quoted(what), quoted(by))
 		return
 	}
 	claims[what] = provider
@@ -113,13 +113,13 @@ func checkRules(c *Config, p *fault.Problems) {
 // checkWays checks that people can get in, and that what the sections need of each other is there.
 func checkWays(c *Config, p *fault.Problems) {
 	if !c.Local.Enabled && len(c.Providers) == 0 {
-		p.Add("local.enabled", "enable local accounts or name a provider", "is false and there is no provider: nobody could sign in")
+		p.Add("local.enabled", "Enable local accounts or name a provider.", "is false and there is no provider: nobody could sign in")
 	}
 	if c.Session.Store == "redis" && len(c.Redis.Addresses) == 0 {
-		p.Add("redis.addresses", "session.store is redis: name at least one host:port", "is missing")
+		p.Add("redis.addresses", "Name at least one host:port, since session.store is redis.", "is missing")
 	}
 	if c.Local.Enabled && c.Local.Reset.Enabled && !c.Mail.Enabled() {
 		*p = append(*p, fault.Problem{Path: "mail.smtp.host", Warning: true, Message: "is not set: people with a local account cannot reset a forgotten password themselves",
-			Hint: "set mail, or local.reset.enabled to false; crmgate user reset --print-link works without"})
+			Hint: "Set it, or set local.reset.enabled to false. crmgate user reset --print-link works without mail."})
 	}
 }

@@ -52,7 +52,7 @@ func load(name string, data []byte, fsys files, env func(string) (string, bool))
 	cfg, err := decode(tree)
 	if err != nil {
 		// The walk has checked every shape and type, and mapstructure's message would show values.
-		r.put(Finding{File: name, Message: "cannot be decoded", Hint: "this is a bug of crmgate: please report the file without its secrets"})
+		r.put(Finding{File: name, Message: "cannot be decoded", Hint: "This is a bug of crmgate: please report the file without its secrets."})
 		return nil, r
 	}
 	cfg.Server.PublicURL = strings.TrimSuffix(cfg.Server.PublicURL, "/")
@@ -89,7 +89,7 @@ func parse(data []byte, r *Report) (*yaml.Node, bool) {
 	}
 	switch err := dec.Decode(&more); {
 	case err == nil:
-		r.put(Finding{Line: more.Line, Column: 1, Message: "a second document begins here", Hint: "remove the line ---"})
+		r.put(Finding{Line: more.Line, Column: 1, Message: "a second document begins here", Hint: "Remove the line ---."})
 		return nil, false
 	case !errors.Is(err, io.EOF):
 		r.put(syntaxFault(err, data))
@@ -115,14 +115,14 @@ func syntaxFault(err error, data []byte) Finding {
 		if i := bytes.Index(data, []byte("*"+m[1])); i >= 0 {
 			line = 1 + bytes.Count(data[:i], []byte("\n"))
 		}
-		return Finding{Line: line, Message: "not valid YAML: an alias without an anchor", Hint: "put a value that begins with * into quotes"}
+		return Finding{Line: line, Message: "not valid YAML: an alias without an anchor", Hint: "Put a value that begins with * into quotes."}
 	}
 	line := 1 // the parser leaves the number out in the first line
 	if m := yamlLine.FindStringSubmatch(text); m != nil {
 		line, _ = strconv.Atoi(m[1])
 		text = text[len(m[0]):]
 	}
-	return Finding{Line: line, Message: "not valid YAML: " + strings.TrimPrefix(text, "yaml: "), Hint: "look at indentation, colons and quotes near this line"}
+	return Finding{Line: line, Message: "not valid YAML: " + strings.TrimPrefix(text, "yaml: "), Hint: "Look at indentation, colons and quotes near this line."}
 }
 
 // delimiter separates keys inside viper; the usual dot could be part of one.

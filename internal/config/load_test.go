@@ -167,64 +167,64 @@ func TestLoadFaults(t *testing.T) {
 		want []string
 	}{
 		{"unknown key with a near one", base + "session: {stor: sql}\n",
-			[]string{`c.yaml:6: session.stor: unknown key (did you mean "store"?)`}},
+			[]string{`c.yaml:6: session.stor: unknown key (Did you mean "store"?)`}},
 		{"unknown section", base + "upstream: []\n",
-			[]string{`c.yaml:6: upstream: unknown key (did you mean "upstreams"?)`}},
+			[]string{`c.yaml:6: upstream: unknown key (Did you mean "upstreams"?)`}},
 		{"key of another section", base + "public_url: https://x.example.com\n",
-			[]string{`c.yaml:6: public_url: unknown key (it belongs to server.public_url)`}},
+			[]string{`c.yaml:6: public_url: unknown key (It belongs to server.public_url.)`}},
 		{"near reserved key", base + "traicng: {}\n",
-			[]string{`c.yaml:6: traicng: unknown key (did you mean "tracing"?)`}},
+			[]string{`c.yaml:6: traicng: unknown key (Did you mean "tracing"?)`}},
 		{"unknown key in a list item", base + "providers:\n  - id: a\n    tpye: oidc\n", nil},
 		{"key set twice", base + "log: {level: info, level: debug}\n",
-			[]string{`c.yaml:6: log.level: is set twice, first in line 6 (keep one of the two)`}},
+			[]string{`c.yaml:6: log.level: is set twice, first in line 6 (Keep one of the two.)`}},
 		{"merge key", "x: &x {level: info}\n" + base + "log: {<<: *x}\n",
-			[]string{`c.yaml:1: x: unknown key`, `c.yaml:7: log: has a merge key (<<), which is not supported (repeat the keys, or use an alias for a whole value)`}},
+			[]string{`c.yaml:1: x: unknown key`, `c.yaml:7: log: has a merge key (<<), which is not supported (Repeat the keys, or use an alias for a whole value.)`}},
 		{"mapping for a word", base + "log: {level: {a: b}}\n",
 			[]string{`c.yaml:6: log.level: must be a single value, not a mapping`}},
 		{"word for a list", base + "admins: {emails: ann@example.com}\n",
-			[]string{`c.yaml:6: admins.emails: must be a list, not a single value (put it into brackets: [ ... ])`}},
+			[]string{`c.yaml:6: admins.emails: must be a list, not a single value (Put it into brackets: [ ... ].)`}},
 		{"word for a mapping", base + "log: info\n",
 			[]string{`c.yaml:6: log: must be a mapping with keys, not a single value`}},
 		{"norway", base + "local: {enabled: yes}\n",
-			[]string{`c.yaml:6: local.enabled: "yes" is not a boolean (write true or false)`}},
+			[]string{`c.yaml:6: local.enabled: "yes" is not a boolean (Write true or false.)`}},
 		{"octal", base + "session: {max_per_account: 010}\n",
-			[]string{`c.yaml:6: session.max_per_account: "010" is not a whole number (write decimal digits only, without a leading zero)`}},
+			[]string{`c.yaml:6: session.max_per_account: "010" is not a whole number (Write decimal digits only, without a leading zero.)`}},
 		{"huge number", base + "session: {max_per_account: 99999999999999999999}\n",
 			[]string{`c.yaml:6: session.max_per_account: "99999999999999999999" is out of range`}},
 		{"duration without unit", base + "session: {idle_timeout: 30}\n",
-			[]string{`c.yaml:6: session.idle_timeout: "30" is a duration without a unit (write a unit too, such as 30s, 15m, 8h or 3d)`}},
+			[]string{`c.yaml:6: session.idle_timeout: "30" is a duration without a unit (Write a unit too, such as 30s, 15m, 8h or 3d.)`}},
 		{"negative duration", base + "session: {idle_timeout: -3h}\n",
-			[]string{`c.yaml:6: session.idle_timeout: "-3h" is a negative duration (write 0 or more)`}},
+			[]string{`c.yaml:6: session.idle_timeout: "-3h" is a negative duration (Write 0 or more.)`}},
 		{"empty word for a number", base + "session: {max_per_account: \"\"}\n",
-			[]string{`c.yaml:6: session.max_per_account: an empty value is not a whole number (write decimal digits only, without a leading zero)`}},
+			[]string{`c.yaml:6: session.max_per_account: an empty value is not a whole number (Write decimal digits only, without a leading zero.)`}},
 		{"unset variable", base + "log:\n  level: ${NO_SUCH}\n",
-			[]string{`c.yaml:7: log.level: the environment variable NO_SUCH is not set (set it where the gateway is started, or write $${ for a plain ${)`}},
+			[]string{`c.yaml:7: log.level: the environment variable NO_SUCH is not set (Set it where the gateway is started, or write $${ for a plain ${.)`}},
 		{"malformed variable", base + "log: {level: \"${A:-b}\"}\n",
-			[]string{`c.yaml:6: log.level: has a ${ that does not begin a variable (write ${NAME} for an environment variable and $${ for a plain ${)`}},
+			[]string{`c.yaml:6: log.level: has a ${ that does not begin a variable (Write ${NAME} for an environment variable and $${ for a plain ${.)`}},
 		{"variable in a number", base + "session: {max_per_account: \"${WORD}\"}\n",
-			[]string{`c.yaml:6: session.max_per_account: the value of "${WORD}" is not a whole number (write decimal digits only, without a leading zero)`}},
+			[]string{`c.yaml:6: session.max_per_account: the value of "${WORD}" is not a whole number (Write decimal digits only, without a leading zero.)`}},
 		{"tag", base + "log: {level: !x info}\n",
-			[]string{`c.yaml:6: log.level: has a YAML tag, which is not supported (put a value that begins with ! into quotes)`}},
+			[]string{`c.yaml:6: log.level: has a YAML tag, which is not supported (Put a value that begins with ! into quotes.)`}},
 		{"empty list item", base + "admins:\n  groups:\n    -\n",
-			[]string{`c.yaml:8: admins.groups[0]: is empty (remove the item)`}},
+			[]string{`c.yaml:8: admins.groups[0]: is empty (Remove the item.)`}},
 		{"secret twice", base + "redis:\n  password: a\n  password_file: pw\n",
-			[]string{`c.yaml:8: redis.password_file: is set beside password (keep one of the two)`}},
+			[]string{`c.yaml:8: redis.password_file: is set beside password (Keep one of the two.)`}},
 		{"secret file missing", base + "redis: {password_file: nowhere}\n",
-			[]string{`c.yaml:6: redis.password_file: cannot be read: there is no such file (a relative path starts at the folder of this file)`}},
+			[]string{`c.yaml:6: redis.password_file: cannot be read: there is no such file (A relative path starts at the folder of the configuration file.)`}},
 		{"secret file empty", base + "redis: {password_file: empty}\n",
 			[]string{`c.yaml:6: redis.password_file: names an empty file`}},
 		{"other file missing", base + "branding: {logo_file: logo.svg}\n",
-			[]string{`c.yaml:6: branding.logo_file: cannot be read: there is no such file (a relative path starts at the folder of this file)`}},
-		{"not YAML", "server: [\n", []string{`c.yaml:1: not valid YAML: did not find expected node content (look at indentation, colons and quotes near this line)`}},
-		{"two documents", base + "---\nlog: {}\n", []string{`c.yaml:6: a second document begins here (remove the line ---)`}},
+			[]string{`c.yaml:6: branding.logo_file: cannot be read: there is no such file (A relative path starts at the folder of the configuration file.)`}},
+		{"not YAML", "server: [\n", []string{`c.yaml:1: not valid YAML: did not find expected node content (Look at indentation, colons and quotes near this line.)`}},
+		{"two documents", base + "---\nlog: {}\n", []string{`c.yaml:6: a second document begins here (Remove the line ---.)`}},
 		{"nothing at all", "", []string{
-			`c.yaml:1: server.public_url: is missing (the address people type, such as https://crm.example.com)`,
-			`c.yaml:1: upstreams: is missing (name at least one: {id: crm, urls: [http://127.0.0.1:8069]})`,
-			`c.yaml:1: warning: mail.smtp.host: is not set: people with a local account cannot reset a forgotten password themselves (set mail, or local.reset.enabled to false; crmgate user reset --print-link works without)`}},
+			`c.yaml:1: server.public_url: is missing (Write the address people type, such as https://crm.example.com.)`,
+			`c.yaml:1: upstreams: is missing (Name at least one: {id: crm, urls: [http://127.0.0.1:8069]}.)`,
+			`c.yaml:1: warning: mail.smtp.host: is not set: people with a local account cannot reset a forgotten password themselves (Set it, or set local.reset.enabled to false. crmgate user reset --print-link works without mail.)`}},
 		{"several at once, by line", strings.Replace(base, "https://crm", "ftp://crm", 1) + "nope: 1\nlog: {level: loud}\n", []string{
-			`c.yaml:2: server.public_url: must begin with https:// (such as https://crm.example.com)`,
+			`c.yaml:2: server.public_url: must begin with https:// (Write scheme and host, such as https://crm.example.com.)`,
 			`c.yaml:6: nope: unknown key`,
-			`c.yaml:7: log.level: "loud" is not a level (one of debug, info, warn, error)`}},
+			`c.yaml:7: log.level: "loud" is not a level (Write one of debug, info, warn, error.)`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -233,7 +233,7 @@ func TestLoadFaults(t *testing.T) {
 				t.Fatalf("loaded: %v", lines(r))
 			}
 			if tt.want == nil { // other packages' Validate have their say too
-				if want := `c.yaml:8: providers[0].tpye: unknown key (did you mean "type"?)`; !slices.Contains(lines(r), want) {
+				if want := `c.yaml:8: providers[0].tpye: unknown key (Did you mean "type"?)`; !slices.Contains(lines(r), want) {
 					t.Errorf("no finding %q in:\n%s", want, strings.Join(lines(r), "\n"))
 				}
 				return
@@ -255,7 +255,7 @@ func TestLoadFromDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, r := Load(file, os.LookupEnv)
-	if want := []string{file + ":7: local.password.blocklist_file: is not a regular file (a relative path starts at the folder of this file)"}; !cmp.Equal(want, lines(r)) {
+	if want := []string{file + ":7: local.password.blocklist_file: is not a regular file (A relative path starts at the folder of the configuration file.)"}; !cmp.Equal(want, lines(r)) {
 		t.Errorf("findings %q, want %q", lines(r), want)
 	}
 	for name, want := range map[string]string{filepath.Join(dir, "none.yaml"): "there is no such file", dir: "it is not a regular file"} {

@@ -30,7 +30,7 @@ func settlePaths(v reflect.Value, at path, f files, r *Report) {
 				continue
 			}
 			if message := f.fault(inner.String(), strings.HasSuffix(fd.key, "_dir")); message != "" {
-				r.put(Finding{Path: where.concrete, Message: message, Hint: "a relative path starts at the folder of this file"})
+				r.put(Finding{Path: where.concrete, Message: message, Hint: "A relative path starts at the folder of the configuration file."})
 				inner.SetString("")
 			}
 		}

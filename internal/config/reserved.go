@@ -24,27 +24,27 @@ type reservedKey struct {
 // reservedKeys is the table. A key leaves it when the package that fulfils it declares a field of that name.
 func reservedKeys() []reservedKey {
 	return []reservedKey{
-		{pattern: "server.tls.acme", only: acmeConfig{}, about: "certificates by ACME; reserved"},
-		{pattern: "upstreams[].paths_as_is", only: false, about: "pass encoded slashes and the like on; reserved"},
-		{pattern: "upstreams[].cookies", only: cookiesConfig{}, about: "what happens to the CRM's cookies; reserved"},
-		{pattern: "upstreams[].health", only: healthConfig{Interval: 10 * time.Second}, about: "active health checks; reserved"},
-		{pattern: "access.rules[].require_factor", only: false, about: "ask for a second factor; reserved"},
-		{pattern: "providers[].factor", only: "trust", about: "second factor on top of the provider's own; reserved"},
+		{pattern: "server.tls.acme", only: acmeConfig{}, about: "Certificates by ACME; reserved."},
+		{pattern: "upstreams[].paths_as_is", only: false, about: "Pass encoded slashes and the like on; reserved."},
+		{pattern: "upstreams[].cookies", only: cookiesConfig{}, about: "What happens to the CRM's cookies; reserved."},
+		{pattern: "upstreams[].health", only: healthConfig{Interval: 10 * time.Second}, about: "Active health checks; reserved."},
+		{pattern: "access.rules[].require_factor", only: false, about: "Ask for a second factor; reserved."},
+		{pattern: "providers[].factor", only: "trust", about: "Second factor on top of the provider's own; reserved."},
 		{pattern: "providers[].revalidate", only: time.Duration(0), also: []any{5 * time.Minute},
 			warning: "is not done by this version: a live session is not checked against the provider again",
-			about:   "how often a live session is checked against the provider; reserved"},
-		{pattern: "providers[].password_change", only: false, about: "change directory passwords here; reserved"},
-		{pattern: "local.password.min_length_with_factor", only: 8, about: "shortest password beside a second factor; reserved"},
-		{pattern: "local.password.max_age", only: time.Duration(0), about: "how long a password may be used; reserved"},
-		{pattern: "local.password.breach_check", only: "", about: "list of breached passwords; reserved"},
-		{pattern: "local.reset.require_username", only: false, about: "ask for address and username; reserved"},
-		{pattern: "factors", about: "second factors; reserved", only: factorsConfig{
+			about:   "How often a live session is checked against the provider; reserved."},
+		{pattern: "providers[].password_change", only: false, about: "Change directory passwords here; reserved."},
+		{pattern: "local.password.min_length_with_factor", only: 8, about: "Shortest password beside a second factor; reserved."},
+		{pattern: "local.password.max_age", only: time.Duration(0), about: "How long a password may be used; reserved."},
+		{pattern: "local.password.breach_check", only: "", about: "List of breached passwords; reserved."},
+		{pattern: "local.reset.require_username", only: false, about: "Ask for address and username; reserved."},
+		{pattern: "factors", about: "Second factors; reserved.", only: factorsConfig{
 			Policy: "optional", RequiredFor: requiredForConfig{Admins: true},
 			Allowed:        []string{"passkey", "totp", "email", "sms", "recovery"},
 			RememberDevice: 30 * 24 * time.Hour, SMS: smsConfig{Method: "POST"}}},
 		// Nobody can enrol a factor yet, so both come to the same.
 		{pattern: "factors.policy", also: []any{"off"}},
-		{pattern: "tracing", only: tracingConfig{}, about: "OpenTelemetry; reserved"},
+		{pattern: "tracing", only: tracingConfig{}, about: "OpenTelemetry; reserved."},
 	}
 }
 
@@ -119,11 +119,11 @@ func (s reservedSet) check(got, only any, at path, report *Report) {
 	k := s[at.pattern]
 	if slices.ContainsFunc(k.also, func(v any) bool { return same(got, v) }) {
 		if k.warning != "" {
-			report.put(Finding{Path: at.concrete, Message: k.warning, Hint: "leave it out, or set it to " + show(only), Warning: true})
+			report.put(Finding{Path: at.concrete, Message: k.warning, Hint: "Leave it out, or set it to " + show(only) + ".", Warning: true})
 		}
 		return
 	}
-	report.put(Finding{Path: at.concrete, Message: "is not supported by this version with another value than " + show(only), Hint: "leave it out"})
+	report.put(Finding{Path: at.concrete, Message: "is not supported by this version with another value than " + show(only), Hint: "Leave it out."})
 }
 
 func same(a, b any) bool {

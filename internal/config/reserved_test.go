@@ -31,21 +31,21 @@ tracing: {otlp_endpoint: ""}
 `, nil},
 		{"other spellings of the same", base + "factors: {policy: off, remember_device: 720h}\ntracing:\n", nil},
 		{"a factor that would not be asked for", base + "factors:\n  policy: required\n",
-			[]string{`c.yaml:7: factors.policy: is not supported by this version with another value than optional (leave it out)`}},
+			[]string{`c.yaml:7: factors.policy: is not supported by this version with another value than optional (Leave it out.)`}},
 		{"deep inside", base + "factors:\n  sms:\n    url: https://sms.example.com\n    headers: [{name: a, value: b}]\n", []string{
-			`c.yaml:8: factors.sms.url: is not supported by this version with another value than "" (leave it out)`,
-			`c.yaml:9: factors.sms.headers: is not supported by this version with another value than [] (leave it out)`}},
+			`c.yaml:8: factors.sms.url: is not supported by this version with another value than "" (Leave it out.)`,
+			`c.yaml:9: factors.sms.headers: is not supported by this version with another value than [] (Leave it out.)`}},
 		{"in a list item", upstream + "    health: {path: /up}\n    paths_as_is: true\n", []string{
-			`c.yaml:6: upstreams[0].health.path: is not supported by this version with another value than "" (leave it out)`,
-			`c.yaml:7: upstreams[0].paths_as_is: is not supported by this version with another value than false (leave it out)`}},
+			`c.yaml:6: upstreams[0].health.path: is not supported by this version with another value than "" (Leave it out.)`,
+			`c.yaml:7: upstreams[0].paths_as_is: is not supported by this version with another value than false (Leave it out.)`}},
 		{"a field that exists already", base + "access:\n  rules:\n    - {name: a, paths: [/a/**], allow: signed_in, require_factor: true}\n",
-			[]string{`c.yaml:8: access.rules[0].require_factor: is not supported by this version with another value than false (leave it out)`}},
+			[]string{`c.yaml:8: access.rules[0].require_factor: is not supported by this version with another value than false (Leave it out.)`}},
 		{"a wrong shape", base + "tracing: {otlp_endpoint: []}\n",
 			[]string{`c.yaml:6: tracing.otlp_endpoint: must be a single value, not a list`}},
 		{"an unknown key inside", base + "tracing: {otlp_endpiont: x}\n",
-			[]string{`c.yaml:6: tracing.otlp_endpiont: unknown key (did you mean "otlp_endpoint"?)`}},
+			[]string{`c.yaml:6: tracing.otlp_endpiont: unknown key (Did you mean "otlp_endpoint"?)`}},
 		{"several addresses", strings.Replace(base, `8069"]`, `8069", "http://127.0.0.1:8070"]`, 1),
-			[]string{`c.yaml:4: upstreams[0].urls[1]: is not supported by this version: an upstream has one address (put a load balancer in front of the CRM)`}},
+			[]string{`c.yaml:4: upstreams[0].urls[1]: is not supported by this version: an upstream has one address (Name one; a load balancer before the CRM can spread the requests.)`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -65,8 +65,8 @@ const oneProvider = base + `providers:
   - {id: contoso, type: oidc, name: Contoso, issuer: "https://id.example.com", client_id: crm, client_secret: opensesame, `
 
 func TestReservedRevalidate(t *testing.T) {
-	const warning = `c.yaml:7: warning: providers[0].revalidate: is not done by this version: a live session is not checked against the provider again (leave it out, or set it to 0)`
-	const refusal = `c.yaml:7: providers[0].revalidate: is not supported by this version with another value than 0 (leave it out)`
+	const warning = `c.yaml:7: warning: providers[0].revalidate: is not done by this version: a live session is not checked against the provider again (Leave it out, or set it to 0.)`
+	const refusal = `c.yaml:7: providers[0].revalidate: is not supported by this version with another value than 0 (Leave it out.)`
 	for value, want := range map[string][]string{"0": nil, "0s": nil, "5m": {warning}, "300s": {warning}, "1m": {refusal}} {
 		_, r := load("c.yaml", []byte(oneProvider+"factor: trust, password_change: false, revalidate: "+value+"}\n"), memory(nil), environment(nil))
 		if diff := cmp.Diff(want, lines(r)); diff != "" {

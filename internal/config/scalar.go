@@ -59,7 +59,7 @@ func parseScalar(t reflect.Type, text string) (any, error) {
 		out.Elem().SetString(text)
 	case reflect.Bool:
 		if text != "true" && text != "false" {
-			return nil, badValue{"is not a boolean", "write true or false"}
+			return nil, badValue{"is not a boolean", "Write true or false."}
 		}
 		out.Elem().SetBool(text == "true")
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
@@ -78,7 +78,7 @@ var wholeNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
 
 func parseInt(text string, bits int) (int64, error) {
 	if !wholeNumber.MatchString(text) {
-		return 0, badValue{"is not a whole number", "write decimal digits only, without a leading zero"}
+		return 0, badValue{"is not a whole number", "Write decimal digits only, without a leading zero."}
 	}
 	n, err := strconv.ParseInt(text, 10, bits)
 	if err != nil {
@@ -94,16 +94,16 @@ var (
 
 // parseDuration reads a Go duration, optionally with days in front: 30s, 8h, 3d, 1d12h.
 func parseDuration(text string) (time.Duration, error) {
-	bad := badValue{"is not a duration", "write a number with a unit, such as 30s, 15m, 8h or 3d"}
+	bad := badValue{"is not a duration", "Write a number with a unit, such as 30s, 15m, 8h or 3d."}
 	if text == "0" {
 		return 0, nil
 	}
 	m := durationWord.FindStringSubmatch(text)
 	switch {
 	case strings.HasPrefix(text, "-"):
-		return 0, badValue{"is a negative duration", "write 0 or more"}
+		return 0, badValue{"is a negative duration", "Write 0 or more."}
 	case bareNumber.MatchString(text):
-		return 0, badValue{"is a duration without a unit", "write a unit too, such as 30s, 15m, 8h or 3d"}
+		return 0, badValue{"is a duration without a unit", "Write a unit too, such as 30s, 15m, 8h or 3d."}
 	case m == nil || text == "":
 		return 0, bad
 	}

@@ -169,7 +169,7 @@ func choices() map[string][]any {
 		"access.default":            {"signed_in", "nobody"},
 		"access.tests[].expect":     {"allow", "deny"},
 		"providers[].type":          {"entra", "okta", "google", "oidc", "ldap", "active_directory"},
-		"providers[].client_auth":   {"client_secret_basic", "client_secret_post", "none"},
+		"providers[].client_auth":   {"", "client_secret_basic", "client_secret_post", "none"},
 		"providers[].link_by_email": {"never", "verified"},
 		"providers[].logout":        {"provider", "local"},
 		"session.store":             {"sql", "redis"},

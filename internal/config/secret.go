@@ -96,12 +96,12 @@ func (w *walker) twins(t reflect.Type, out map[string]any, at path) {
 			w.report.put(Finding{Path: where.concrete, Message: fmt.Sprintf(format, args...), Hint: hint})
 		}
 		if v, ok := out[f.key]; ok && !reflect.ValueOf(v).IsZero() {
-			complain("keep one of the two", "is set beside %s", f.key)
+			complain("Keep one of the two.", "is set beside %s", f.key)
 			continue
 		}
 		b, err := w.files.read(w.files.resolve(name), maxSecret)
 		if err != nil {
-			complain("a relative path starts at the folder of this file", "cannot be read: %s", whyUnreadable(err))
+			complain("A relative path starts at the folder of the configuration file.", "cannot be read: %s", whyUnreadable(err))
 			continue
 		}
 		text := strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")

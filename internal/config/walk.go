@@ -54,7 +54,7 @@ func (w *walker) value(n *yaml.Node, t reflect.Type, at path) (any, bool) {
 	if w.nodes++; w.nodes > maxNodes {
 		if !w.full {
 			w.full = true
-			w.fault(n, at, "use fewer aliases", "the file has too many values")
+			w.fault(n, at, "Use fewer aliases.", "the file has too many values")
 		}
 		return nil, false
 	}
@@ -63,7 +63,7 @@ func (w *walker) value(n *yaml.Node, t reflect.Type, at path) (any, bool) {
 		node = n.Alias
 	}
 	if node.Style&yaml.TaggedStyle != 0 {
-		w.fault(n, at, "put a value that begins with ! into quotes", "has a YAML tag, which is not supported")
+		w.fault(n, at, "Put a value that begins with ! into quotes.", "has a YAML tag, which is not supported")
 		return nil, false
 	}
 	if isNull(node) {
@@ -103,13 +103,13 @@ func (w *walker) scalar(n *yaml.Node, t reflect.Type, at path) (any, bool) {
 	for _, name := range unset {
 		// What looks like a variable inside a secret may be a piece of the secret.
 		if secret && !whole {
-			w.fault(n, at, "set it, or write $${ for a plain ${", "names an environment variable that is not set")
+			w.fault(n, at, "Set it, or write $${ for a plain ${.", "names an environment variable that is not set")
 			continue
 		}
-		w.fault(n, at, "set it where the gateway is started, or write $${ for a plain ${", "the environment variable %s is not set", name)
+		w.fault(n, at, "Set it where the gateway is started, or write $${ for a plain ${.", "the environment variable %s is not set", name)
 	}
 	if malformed {
-		w.fault(n, at, "write ${NAME} for an environment variable and $${ for a plain ${", "has a ${ that does not begin a variable")
+		w.fault(n, at, "Write ${NAME} for an environment variable and $${ for a plain ${.", "has a ${ that does not begin a variable")
 	}
 	if malformed || len(unset) > 0 {
 		return nil, false
@@ -143,7 +143,7 @@ func shown(raw, text string, expanded, secret bool) string {
 // list reads a sequence. A faulty item keeps its place, so that later faults name the right index.
 func (w *walker) list(n *yaml.Node, t reflect.Type, at path) (any, bool) {
 	if n.Kind != yaml.SequenceNode {
-		w.fault(n, at, "put it into brackets: [ ... ]", "must be a list, not %s", kindOf(n))
+		w.fault(n, at, "Put it into brackets: [ ... ].", "must be a list, not %s", kindOf(n))
 		return nil, false
 	}
 	out := make([]any, 0, min(len(n.Content), 1000))
@@ -155,7 +155,7 @@ func (w *walker) list(n *yaml.Node, t reflect.Type, at path) (any, bool) {
 		where := at.item(i)
 		w.report.places[where.concrete] = place{item.Line, item.Column}
 		if isNull(item) {
-			w.fault(item, where, "remove the item", "is empty")
+			w.fault(item, where, "Remove the item.", "is empty")
 		}
 		v, ok := w.value(item, t.Elem(), where)
 		if w.nodes > maxNodes {
@@ -187,7 +187,7 @@ func (w *walker) mapping(n *yaml.Node, t reflect.Type, at path) (any, bool) {
 			continue
 		}
 		if line, twice := seen[key.Value]; twice {
-			w.fault(key, at.key(quietKey(key.Value)), "keep one of the two", "is set twice, first in line %d", line)
+			w.fault(key, at.key(quietKey(key.Value)), "Keep one of the two.", "is set twice, first in line %d", line)
 			continue
 		}
 		seen[key.Value] = key.Line
@@ -255,7 +255,7 @@ func (w *walker) takeReserved(t reflect.Type, out map[string]any, at path) {
 func (w *walker) unknown(key *yaml.Node, t reflect.Type, at path) {
 	where := path{concrete: at.key(quietKey(key.Value)).concrete}
 	if key.Value == "<<" {
-		w.fault(key, at, "repeat the keys, or use an alias for a whole value", "has a merge key (<<), which is not supported")
+		w.fault(key, at, "Repeat the keys, or use an alias for a whole value.", "has a merge key (<<), which is not supported")
 		return
 	}
 	var names []string
@@ -270,9 +270,9 @@ func (w *walker) unknown(key *yaml.Node, t reflect.Type, at path) {
 	}
 	hint := ""
 	if name := nearest(key.Value, names); name != "" {
-		hint = fmt.Sprintf("did you mean %q?", name)
+		hint = fmt.Sprintf("Did you mean %q?", name)
 	} else if elsewhere := w.elsewhere(key.Value); elsewhere != "" {
-		hint = "it belongs to " + elsewhere
+		hint = "It belongs to " + elsewhere + "."
 	}
 	w.fault(key, where, hint, "unknown key")
 }
