@@ -61,6 +61,10 @@ func openSQLite(ctx context.Context, file, dataDir string) (*DB, error) {
 	}
 	d := &DB{db: db, writer: make(chan struct{}, 1)}
 	d.writer <- struct{}{}
+	if d.getSession, err = db.PrepareContext(ctx, getSession); err != nil {
+		db.Close()
+		return nil, sqliteFault(file, err)
+	}
 	return d, nil
 }
 
