@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -42,6 +43,9 @@ type Env struct {
 	Log *slog.Logger
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
+	// Timeout bounds one question to an OpenID Provider, connecting and reading included; zero is ten seconds. A directory has its
+	// own in the configuration.
+	Timeout time.Duration
 }
 
 // Open makes the provider of an entry that Validate found good. It never asks the network: a provider that is down must not
@@ -57,6 +61,7 @@ func Open(cfg Config, env Env) (identity.Provider, error) {
 	if env.Now == nil {
 		env.Now = time.Now
 	}
+	env.Timeout = cmp.Or(env.Timeout, askTimeout)
 	p, err := k.open(k.preset(cfg), env)
 	if err != nil {
 		return nil, fmt.Errorf("open provider %s: %w", cfg.ID, err)

@@ -17,8 +17,7 @@ import (
 )
 
 const (
-	// askTimeout bounds one question to a provider, connecting and reading included. Together with maxPause it keeps the promise
-	// that a provider that works again is usable within 20 seconds.
+	// askTimeout together with maxPause keeps the promise that a provider that works again is usable within 20 seconds.
 	askTimeout = 10 * time.Second
 	// maxAnswer is the size in bytes from which an answer is refused.
 	maxAnswer = 1 << 20
@@ -33,7 +32,7 @@ type statusError int
 func (e statusError) Error() string { return fmt.Sprintf("the answer has status %d", int(e)) }
 
 // newClient returns the HTTP client of one provider: bounded in time and size, and never led elsewhere.
-func newClient(roots *x509.CertPool) *http.Client {
+func newClient(roots *x509.CertPool, timeout time.Duration) *http.Client {
 	transport := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
@@ -44,7 +43,7 @@ func newClient(roots *x509.CertPool) *http.Client {
 		IdleConnTimeout:        30 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
-	return &http.Client{Transport: bounded{transport}, Timeout: askTimeout, CheckRedirect: stayHere}
+	return &http.Client{Transport: bounded{transport}, Timeout: timeout, CheckRedirect: stayHere}
 }
 
 // stayHere follows a redirect only where a question that changes nothing is sent on within one origin. A code, a secret and an

@@ -60,7 +60,7 @@ func newRedirector(c Config, env Env, d dialect) (*redirector, error) {
 		return nil, errors.New("the redirect URI is missing")
 	}
 	d.choosePrompt = cmp.Or(d.choosePrompt, "select_account")
-	client := newClient(roots)
+	client := newClient(roots, env.Timeout)
 	return &redirector{
 		cfg: c, names: c.Claims.resolve(), env: env, client: client, dialect: d,
 		discovery: &discovery{issuer: c.Issuer, client: client, log: env.Log.With("provider", c.ID), now: env.Now},
