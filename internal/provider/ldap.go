@@ -234,7 +234,7 @@ func (d *directory) find(service *conn, login string) (*ldap.Entry, error) {
 		false, filter, attributes, nil)
 	res, err := service.Search(req)
 	if err != nil && !ldap.IsErrorWithCode(err, ldap.LDAPResultSizeLimitExceeded) {
-		return nil, fmt.Errorf("find person: %w", err)
+		return nil, fmt.Errorf("find person: %w", answered(err))
 	}
 	if err != nil || len(res.Entries) > 1 {
 		d.env.Log.Warn("find person: several entries match, nobody is signed in", "provider", d.cfg.ID)
@@ -307,7 +307,7 @@ func (d *directory) ping(ctx context.Context, s *server) error {
 	_, err = service.Search(ldap.NewSearchRequest(d.cfg.UserBase, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false,
 		"(objectClass=*)", []string{"1.1"}, nil))
 	if err != nil {
-		return fmt.Errorf("read user_base: %w", err)
+		return fmt.Errorf("read user_base: %w", answered(err))
 	}
 	return nil
 }

@@ -85,6 +85,15 @@ func isTrouble(err error) bool {
 		ldap.LDAPResultTimeout, ldap.LDAPResultConnectError, ldap.LDAPResultBusy, ldap.LDAPResultUnavailable)
 }
 
+// answered sorts what an operation returned: what is no result of the server (RFC 4511 section 4.1.9) is trouble.
+func answered(err error) error {
+	var e *ldap.Error
+	if err == nil || errors.As(err, &e) {
+		return err
+	}
+	return &trouble{err}
+}
+
 // dial connects and encrypts. Every step has an end: the dial, the handshake (which go-ldap's own time-out does not cover), each
 // answer, and the life of the connection.
 func (s *server) dial(ctx context.Context) (*conn, error) {
@@ -154,7 +163,7 @@ func (d *directory) service(ctx context.Context, s *server) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.Bind(d.cfg.BindDN, d.cfg.BindPassword.Reveal()); err != nil {
+	if err := answered(c.Bind(d.cfg.BindDN, d.cfg.BindPassword.Reveal())); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("bind as the service account: %w", err)
 	}

@@ -56,7 +56,7 @@ func (d *directory) groupsOf(service *conn, dn, username string) ([]*ldap.Entry,
 		false, filter, []string{attribute}, nil)
 	res, err := service.SearchWithPaging(req, groupPage)
 	if err != nil {
-		return nil, fmt.Errorf("find groups: %w", err)
+		return nil, fmt.Errorf("find groups: %w", answered(err))
 	}
 	return res.Entries, nil
 }

@@ -45,7 +45,7 @@ func (d *directory) bindUser(c *conn, dn, password string) error {
 	case ldap.IsErrorAnyOf(err, ldap.LDAPResultNoSuchObject, ldap.LDAPResultInvalidDNSyntax, ldap.LDAPResultInappropriateAuthentication,
 		ldap.LDAPResultInsufficientAccessRights, ldap.LDAPResultUnwillingToPerform):
 		return identity.ErrWrongPassword
-	case isTrouble(err):
+	case isTrouble(answered(err)):
 		return &lostBind{trouble{fmt.Errorf("bind as the person: %w", err)}}
 	}
 	return fmt.Errorf("bind as the person: %w", err)
