@@ -173,29 +173,33 @@ func (d *directory) service(ctx context.Context, s *server) (*conn, error) {
 // withServer does something at the first server that works. A server in trouble is left alone for a few seconds. What a
 // server answered is never asked of another one: a wrong password would count on each.
 func (d *directory) withServer(ctx context.Context, do func(*server) error) error {
-	var last error
+	var failures []error
 	for _, s := range d.servers {
 		if err := s.failed(); err != nil {
-			last = err
+			failures = append(failures, err)
 			continue
 		}
 		err := do(s)
 		if ctx.Err() != nil {
+			// Somebody who leaves says nothing about the server.
 			return &trouble{errors.Join(ctx.Err(), err)}
 		}
 		if !isTrouble(err) {
 			s.note(nil)
+			if len(failures) > 0 {
+				d.env.Log.Warn("ask directory: another server helped out", "provider", d.cfg.ID, "error", errors.Join(failures...))
+			}
 			return err
 		}
-		last = fmt.Errorf("%s: %w", s.address, err)
-		s.note(last)
-		d.env.Log.Warn("ask directory", "provider", d.cfg.ID, "address", s.address, "error", err)
+		err = fmt.Errorf("%s: %w", s.address, err)
+		s.note(err)
+		failures = append(failures, err)
 		var lost *lostBind
 		if errors.As(err, &lost) {
 			break
 		}
 	}
-	return last
+	return errors.Join(failures...)
 }
 
 func (s *server) failed() error {
