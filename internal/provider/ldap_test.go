@@ -241,4 +241,3 @@ func TestDirectoryComesBack(t *testing.T) {
 		t.Errorf("after the restart: %s", got)
 	}
 }
-
