@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 	"sync"
@@ -75,6 +76,8 @@ func (p *Pages) loadPages(files fs.FS) error {
 		"asset":   p.asset,
 		"initial": initial,
 		"dict":    dict,
+		"dial":    dial,
+		"host":    host,
 	}).ParseFS(files, "layout/*.html", "parts/*.html")
 	if err != nil {
 		return err
@@ -183,6 +186,24 @@ func initial(name string) string {
 		return string(r)
 	}
 	return ""
+}
+
+// dial returns a telephone number as a tel: address wants it.
+func dial(number string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '+' || unicode.IsDigit(r) {
+			return r
+		}
+		return -1
+	}, number)
+}
+
+// host returns the host of a web address, for people to read.
+func host(address string) string {
+	if u, err := url.Parse(address); err == nil && u.Host != "" {
+		return u.Host
+	}
+	return address
 }
 
 // dict hands several named values to a part: {{template "part" (dict "id" "password" "label" "Password")}}.
