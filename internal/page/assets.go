@@ -72,7 +72,7 @@ func loadAssets(cfg Config, files fs.FS) (assets, error) {
 	}
 	brand, err := brandCSS(cfg.Color)
 	if err != nil {
-		return a, fmt.Errorf("colour %q: %w", cfg.Color, err)
+		return a, err
 	}
 	a.files["brand.css"] = asset{[]byte(brand), cssType}
 	if icon, ok := a.files["favicon.svg"]; ok {
