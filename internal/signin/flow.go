@@ -64,13 +64,17 @@ func (f *Flow) Begin(w http.ResponseWriter, r *http.Request, req Request) (Step,
 	return f.Next(w, r, p)
 }
 
-// Password checks a password against the directory or the local account that the identifier belongs to. A wrong name or
+// Password checks a password against the directory that was chosen, or the directory or local account that the identifier belongs to. A wrong name or
 // password is identity.ErrWrongPassword; a state that only the right password reveals is a fault with a sentence. An
 // identifier whose provider has its own page is sent there: its password is none of ours.
 func (f *Flow) Password(w http.ResponseWriter, r *http.Request, req Request) (Step, error) {
 	ctx := r.Context()
 	p := progress{identifier: req.Identifier, returnTo: f.returnTo(req.ReturnTo), remember: req.Remember}
-	p.provider, p.local = f.route(req.Identifier)
+	if req.Provider == "" {
+		p.provider, p.local = f.route(req.Identifier)
+	} else if p.provider, _ = f.Realms.Get(req.Provider); p.provider == nil {
+		return Step{}, errNoProvider
+	}
 	if p.local {
 		// Only now, with a password in hand, may it matter whether a local account exists: the page before is the same for all.
 		known, err := f.Accounts.HasLocal(ctx, req.Identifier)
