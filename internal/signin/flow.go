@@ -90,13 +90,14 @@ func (f *Flow) Password(w http.ResponseWriter, r *http.Request, req Request) (St
 		p.account, err = f.Accounts.CheckPassword(ctx, req.Identifier, req.Password)
 	case checker != nil:
 		p.via = checker.Info().ID
-		if p.identity, err = checker.CheckPassword(ctx, req.Identifier, req.Password); err == nil {
-			p.account, err = f.Accounts.Admit(ctx, p.identity)
+		if p.identity, err = checker.CheckPassword(ctx, req.Identifier, req.Password); err != nil {
+			f.refused(ctx, p, err)
+			return Step{}, err
 		}
+		p.account, err = f.Accounts.Admit(ctx, p.identity)
 	}
 	if err != nil {
-		f.refused(ctx, p, err)
-		return Step{}, err
+		return Step{}, err // package account has recorded why
 	}
 	return f.Next(w, r, p)
 }
@@ -116,12 +117,12 @@ func (f *Flow) Callback(w http.ResponseWriter, r *http.Request, providerID strin
 		p.returnTo = attempt.ReturnTo
 		p.identity, err = redirector.Exchange(ctx, identity.Callback{Params: params, Nonce: attempt.Nonce, Verifier: attempt.Verifier})
 	}
-	if err == nil {
-		p.account, err = f.Accounts.Admit(ctx, p.identity)
-	}
 	if err != nil {
 		f.refused(ctx, p, err)
 		return Step{}, err
+	}
+	if p.account, err = f.Accounts.Admit(ctx, p.identity); err != nil {
+		return Step{}, err // package account has recorded why
 	}
 	return f.Next(w, r, p)
 }
@@ -183,7 +184,7 @@ func (f *Flow) route(identifier string) (p identity.Provider, local bool) {
 	return nil, f.LocalEnabled
 }
 
-// refused writes a failed sign-in to the audit trail.
+// refused records a sign-in that failed before an account was asked for.
 func (f *Flow) refused(ctx context.Context, p progress, err error) {
 	reason := "error"
 	var e *fault.Error
