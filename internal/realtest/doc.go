@@ -1,0 +1,21 @@
+// Package realtest starts real servers for tests: an OpenLDAP directory (Slapd), a certified OpenID Provider
+// (OIDCProvider), PostgreSQL (Postgres), Redis (Redis), a mail server (Mailbox) and Chromium (Open). It owns their start,
+// their seed data and their end. It asserts nothing about crmgate; only _test files import it. An OpenID Provider that
+// misbehaves on purpose is package fakeidp.
+//
+// Every starter takes the test, returns addresses on loopback, and stops what it started when the test ends. Where the
+// program is not installed the test is skipped with a sentence that says what to install; with CI set in the environment it
+// fails instead, so that nothing is skipped unseen where it counts.
+//
+// Decisions:
+//   - Real programs instead of fakes, because what breaks a sign-in are the habits of real servers: slapd's result codes, a
+//     provider's extra parameters, a browser's SameSite rules.
+//   - Each child runs under a small shell that holds one end of a pipe (see leash.go). A test binary that panics, times out or
+//     is killed closes its end, and the child goes with it; no pid file, no killing by name.
+//   - Ports come from below the kernel's ephemeral range. A port from within it can be taken by any outgoing connection
+//     between Stop and Restart, and a dial to a stopped server can even connect to itself.
+//   - PostgreSQL takes two seconds to set up, so one server serves a test binary and each call gets a fresh database. Everything
+//     else starts in well under a second and is private to its test.
+//   - No client libraries of the servers are used here (LDAP, SQL, Redis): they belong to one package each, and a seed made
+//     with the server's own tools does not share our mistakes.
+package realtest
