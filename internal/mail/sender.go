@@ -132,7 +132,8 @@ func (s *Sender) next(ctx context.Context, later []*job) (*job, []*job) {
 	case j := <-s.queue:
 		return j, later
 	case <-due:
-		return later[first], slices.Delete(later, first, first+1)
+		j := later[first]
+		return j, slices.Delete(later, first, first+1)
 	}
 }
 
