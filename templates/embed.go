@@ -3,7 +3,7 @@ package templates
 
 import "embed"
 
-// FS are the built-in templates and assets.
+// FS are the built-in templates and assets: the layout, the parts that pages share, the pages, the mails and the static files.
 //
-//go:embed all:layout all:pages all:mail all:static
+//go:embed all:layout all:parts all:pages all:mail all:static
 var FS embed.FS

@@ -1,61 +1,173 @@
 package page
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
+	"html/template"
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"sync"
+	texttemplate "text/template"
+	"unicode"
+	"unicode/utf8"
 
-	"crmgate/internal/fault"
+	"crmgate/internal/audit"
 )
 
-// Config is the `branding` section.
-type Config struct {
-	Product      string `json:"product"`
-	Organisation string `json:"organisation"`
-	LogoFile     string `json:"logo_file"`
-	// Color is the brand colour as #rrggbb.
-	Color   string  `json:"color"`
-	Support Support `json:"support"`
-	// TemplatesDir holds files that take the place of built-in ones of the same name.
-	TemplatesDir string `json:"templates_dir"`
+// maxKept is the capacity above which a buffer is not kept for the next page.
+const maxKept = 256 << 10
+
+// View is what every page and mail can show. What the page itself brings is Data.
+type View struct {
+	Product, Organisation string
+	// Color is the brand colour as configured, OnColor the black or white that can be read on it. They are for mails; pages
+	// take their colours from the style sheet.
+	Color, OnColor string
+
+	Support Support
+	// Logo is the address of the logo, empty where there is none.
+	Logo string
+	// Prefix is server.path_prefix.
+	Prefix string
+	// Reference is the request id that the log has too; empty in mails.
+	Reference string
+	Data      any
 }
 
-// Support is whom to ask.
-type Support struct {
-	Email string `json:"email"`
-	Phone string `json:"phone"`
-	URL   string `json:"url"`
-	Hours string `json:"hours"`
-}
-
-// Default returns the section's defaults.
-func (Config) Default() Config {
-	return Config{Product: "CRM", Organisation: "", Color: "#1f5fbf"}
-}
-
-// Validate names every fault.
-func (c Config) Validate() fault.Problems { return nil }
-
-// Pages renders pages and mails.
+// Pages renders pages and mails. It is immutable and safe for concurrent use.
 type Pages struct {
-	cfg    Config
 	prefix string
-	log    *slog.Logger
+	// common is what pages and mails show alike.
+	common  View
+	log     *slog.Logger
+	logo    string
+	assets  assets
+	pages   map[string]*template.Template
+	mails   *texttemplate.Template
+	letters *template.Template
+	buffers sync.Pool
 }
 
 // New loads all templates from files (package templates) and from cfg.TemplatesDir, and fails on the first that does not parse.
 // Prefix is server.path_prefix.
 func New(cfg Config, files fs.FS, prefix string, log *slog.Logger) (*Pages, error) {
-	return &Pages{cfg: cfg, prefix: prefix, log: log}, nil
+	brand, err := parseColor(cfg.Color)
+	if err != nil {
+		return nil, fmt.Errorf("read branding.color %q: %w", cfg.Color, err)
+	}
+	p := &Pages{prefix: prefix, log: log, buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }}}
+	p.common = View{
+		Product: cfg.Product, Organisation: cfg.Organisation, Color: brand.String(), OnColor: brand.on().String(),
+		Support: cfg.Support, Prefix: prefix,
+	}
+	files = over(cfg.TemplatesDir, files)
+	if p.assets, err = loadAssets(cfg, files); err != nil {
+		return nil, fmt.Errorf("load assets: %w", err)
+	}
+	if p.assets.logo != "" {
+		p.logo = p.asset(p.assets.logo)
+	}
+	if err := p.loadPages(files); err != nil {
+		return nil, fmt.Errorf("load pages: %w", err)
+	}
+	if err := p.loadMails(files); err != nil {
+		return nil, fmt.Errorf("load mails: %w", err)
+	}
+	return p, nil
 }
 
-// Render writes a page: templates/pages/<name>.html inside the layout, with data as .Data.
-func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, name string, data any) error {
+func (p *Pages) loadPages(files fs.FS) error {
+	base, err := template.New("base").Funcs(functions()).Funcs(template.FuncMap{"asset": p.asset}).ParseFS(files, "layout/*.html", "parts/*.html")
+	if err != nil {
+		return err
+	}
+	names, err := fs.Glob(files, "pages/*.html")
+	if err != nil {
+		return err
+	}
+	p.pages = make(map[string]*template.Template, len(names))
+	for _, name := range names {
+		t, err := template.Must(base.Clone()).ParseFS(files, name)
+		if err != nil {
+			return err
+		}
+		for _, part := range []string{"title", "main"} {
+			if t.Lookup(part) == nil {
+				return fmt.Errorf("%s does not define %q", name, part)
+			}
+		}
+		p.pages[strings.TrimSuffix(path.Base(name), ".html")] = t
+	}
+	if p.pages["error"] == nil || p.pages["forbidden"] == nil {
+		return errors.New("pages/error.html and pages/forbidden.html must exist")
+	}
 	return nil
 }
 
-// Fail writes the answer to an error: page or JSON, with the status of its kind, and one log line with the same reference id.
-func (p *Pages) Fail(w http.ResponseWriter, r *http.Request, err error) {}
+// asset returns the address of an asset; browsers may keep it for good.
+func (p *Pages) asset(name string) string {
+	return p.prefix + "/assets/" + p.assets.version + "/" + name
+}
+
+// view is what a page about r shows around data.
+func (p *Pages) view(r *http.Request, data any) View {
+	v := p.common
+	v.Logo, v.Reference, v.Data = p.logo, audit.OriginOf(r.Context()).Reference, data
+	return v
+}
+
+// Render writes a page: templates/pages/<name>.html inside the layout, with data as .Data. Nothing is written where an error is
+// returned.
+func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, name string, data any) error {
+	return p.render(w, status, name, p.view(r, data))
+}
+
+func (p *Pages) render(w http.ResponseWriter, status int, name string, v View) error {
+	t := p.pages[name]
+	if t == nil {
+		return fmt.Errorf("render page %s: no such template", name)
+	}
+	b := p.buffers.Get().(*bytes.Buffer)
+	defer func() {
+		if b.Cap() <= maxKept {
+			b.Reset()
+			p.buffers.Put(b)
+		}
+	}()
+	if err := t.ExecuteTemplate(b, "base", v); err != nil {
+		return fmt.Errorf("render page %s: %w", name, err)
+	}
+	secure(w.Header())
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	// The browser that went away is nobody's fault.
+	_, _ = w.Write(b.Bytes())
+	return nil
+}
+
+// secure sets the headers of every page of ours.
+func secure(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	if h.Get("Referrer-Policy") == "" {
+		// Not no-referrer: with it browsers post our own forms with "Origin: null", which older ones without Sec-Fetch-Site
+		// could then not prove to be ours.
+		h.Set("Referrer-Policy", "same-origin")
+	}
+}
+
+// policy lets a page load our own assets and nothing else. form-action is as wide as the providers: Chromium holds the redirect
+// that answers a form to it too, and which origins a provider uses is known only after discovery. Plain http is for providers
+// on loopback, the only ones that may speak it.
+const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; font-src 'self'; base-uri 'none'; frame-ancestors 'none'; " +
+	"form-action 'self' https: http://localhost:* http://127.0.0.1:*"
 
 // Handle adapts a handler that returns its error.
 func (p *Pages) Handle(h func(http.ResponseWriter, *http.Request) error) http.Handler {
@@ -66,10 +178,54 @@ func (p *Pages) Handle(h func(http.ResponseWriter, *http.Request) error) http.Ha
 	})
 }
 
-// Assets serves the style sheet, the script and the logo below prefix+"/assets/".
-func (p *Pages) Assets() http.Handler { return http.NotFoundHandler() }
+// functions are what templates may call, pages and mails alike.
+func functions() map[string]any {
+	return map[string]any{"initial": initial, "dict": dict, "dial": dial, "host": host}
+}
 
-// RenderMail renders templates/mail/<name>.txt and .html; the text's first line "Subject: ..." is the subject.
-func (p *Pages) RenderMail(name string, data any) (subject, text, html string, err error) {
-	return "", "", "", nil
+// initial returns the first letter or digit of a name in upper case, for the mark of a product or provider without a logo.
+func initial(name string) string {
+	for _, r := range name {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return string(unicode.ToUpper(r))
+		}
+	}
+	if r, _ := utf8.DecodeRuneInString(name); r != utf8.RuneError {
+		return string(r)
+	}
+	return ""
+}
+
+// dial returns a telephone number as a tel: address wants it.
+func dial(number string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '+' || unicode.IsDigit(r) {
+			return r
+		}
+		return -1
+	}, number)
+}
+
+// host returns the host of a web address, for people to read.
+func host(address string) string {
+	if u, err := url.Parse(address); err == nil && u.Host != "" {
+		return u.Host
+	}
+	return address
+}
+
+// dict hands several named values to a part: {{template "part" (dict "id" "password" "label" "Password")}}.
+func dict(pairs ...any) (map[string]any, error) {
+	if len(pairs)%2 != 0 {
+		return nil, errors.New("dict: a name without a value")
+	}
+	m := make(map[string]any, len(pairs)/2)
+	for i := 0; i < len(pairs); i += 2 {
+		name, ok := pairs[i].(string)
+		if !ok {
+			return nil, fmt.Errorf("dict: %v is not a name", pairs[i])
+		}
+		m[name] = pairs[i+1]
+	}
+	return m, nil
 }

@@ -1,6 +1,11 @@
 package policy
 
-import "crmgate/internal/fault"
+// The words that `allow` and `default` know.
+const (
+	anyone   = "anyone"
+	signedIn = "signed_in"
+	nobody   = "nobody"
+)
 
 // Config is the `access` section.
 type Config struct {
@@ -43,7 +48,9 @@ type TestConfig struct {
 	Email    string   `json:"email"`
 	Groups   []string `json:"groups"`
 	Provider string   `json:"provider"`
-	// Request is "METHOD /path".
+	// Upstream is the id of the upstream the request is for; needed only where rules name upstreams.
+	Upstream string `json:"upstream"`
+	// Request is "METHOD /path"; a query is ignored, as rules ignore it.
 	Request string `json:"request"`
 	// Expect is "allow" or "deny".
 	Expect string `json:"expect"`
@@ -85,25 +92,5 @@ type Decision struct {
 	Reason string
 }
 
-// Rules is a compiled, immutable set of rules, safe for concurrent use.
-type Rules struct {
-	cfg   Config
-	rules []rule
-}
-
-type rule struct{ cfg RuleConfig }
-
-// New compiles the rules; cfg must have passed Validate.
-func New(cfg Config) (*Rules, error) { return &Rules{cfg: cfg}, nil }
-
-// Match returns the index of the rule that holds for a request, -1 for the default. It does not depend on who asks.
-func (r *Rules) Match(req Request) int { return -1 }
-
-// Decide answers whether s may pass under the rule that Match found.
-func (r *Rules) Decide(index int, s Subject) Decision { return Decision{} }
-
 // Default returns the section's defaults.
-func (Config) Default() Config { return Config{DefaultAllow: "signed_in"} }
-
-// Validate names every fault.
-func (c Config) Validate() fault.Problems { return nil }
+func (Config) Default() Config { return Config{DefaultAllow: signedIn} }

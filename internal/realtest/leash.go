@@ -2,6 +2,7 @@ package realtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -113,7 +114,7 @@ func (s *server) await() error {
 		}
 		select {
 		case <-s.ended:
-			return fmt.Errorf("it ended at once; its last words:")
+			return errors.New("it ended at once")
 		case <-ctx.Done():
 			return fmt.Errorf("not ready within %s: %w", startTimeout, err)
 		case <-time.After(20 * time.Millisecond):

@@ -5,10 +5,16 @@
 // Decisions:
 //   - The cookie holds "id.secret". The id names the record and may be logged; of the secret only the digest is stored.
 //     Lists of sessions and audit lines can therefore show ids without showing anything that opens one.
+//   - Cookies are host-only, HttpOnly, SameSite=Lax and carry the __Host- prefix on https. A session cookie that comes twice is
+//     nobody's. The cookie that binds a sign-in to its browser (Browser) has another name and lives an hour: a value planted
+//     before the sign-in can never become a session.
 //   - Records are immutable once read: the cache hands one *Session to many requests. A change is a new record.
 //   - Look-ups are answered from memory for one second (Freshness) and then asked of the store again. Revocation by another
 //     process (the command line, a second replica) is noticed within two seconds whatever the store, without a
-//     subscription that could silently die. When the store cannot be asked, nobody passes.
+//     subscription that could silently die. When the store cannot be asked, nobody passes. One process ends its own
+//     sessions at once: also a look-up that is under way while its session ends comes back with nothing.
+//   - Many requests with one session share one question to the store. It belongs to none of them: a client that goes away
+//     does not cancel it.
 //   - A sign-in always makes a new id and ends the browser's old session: a planted cookie is worth nothing.
 //   - gorilla/sessions is the way cookies are written and read on the sign-in pages; the hot path reads the same cookie
 //     without it, because its registry and maps cost more than the rest of the look-up.

@@ -1,12 +1,19 @@
 package session
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
+
+	"crmgate/internal/audit"
 )
 
-// Manager starts, finds and ends sessions.
+// Manager starts, finds and ends sessions. It is safe for concurrent use and must not be copied.
 type Manager struct {
 	Store Store
 	// Config holds the limits.
@@ -15,34 +22,182 @@ type Manager struct {
 	Secure bool
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
+
+	memory memory
 }
 
 // Freshness is how long a look-up is answered from memory before the store is asked again.
 const Freshness = time.Second
 
-// CookieName returns the name of the session cookie.
-func (m *Manager) CookieName() string {
-	if m.Secure {
-		return "__Host-crmgate_session"
-	}
-	return "crmgate_session"
-}
+// storeTimeout bounds every question to the store.
+const storeTimeout = 5 * time.Second
+
+// maxUserAgent is how much of a browser's description of itself a record keeps, in bytes.
+const maxUserAgent = 512
 
 // Lookup returns the live session that the request's cookie names. Without one it returns nil and no error; a malformed,
 // doubled, unknown or ended cookie is the same as none. An error means that the store could not be asked: nobody passes.
-func (m *Manager) Lookup(r *http.Request) (*Session, error) { return nil, nil }
-
-// Start gives the browser a new session made from s (identity fields filled by the caller; ids, times and limits are set
-// here), ends the one it had, and sets the cookie.
-func (m *Manager) Start(w http.ResponseWriter, r *http.Request, s Session) (*Session, error) {
-	return nil, nil
+//
+// As long as a session stays in memory and nothing but its LastSeen changes, the same pointer is returned, so what is
+// computed from a session may be kept by pointer. The LastSeen of what is returned may therefore be old.
+func (m *Manager) Lookup(r *http.Request) (*Session, error) {
+	id, secret, ok := m.presented(r)
+	if !ok {
+		return nil, nil
+	}
+	return m.lookup(r.Context(), id, secret)
 }
 
-// End ends the request's session and removes the cookie. It returns the session that ended, or nil.
-func (m *Manager) End(w http.ResponseWriter, r *http.Request) (*Session, error) { return nil, nil }
+// Start gives the browser a new session made from s (identity fields filled by the caller; ids, times and limits are set
+// here), ends the one it had, and sets the cookie. Address and UserAgent come from the request's audit.Origin where
+// they are empty; AuthTime is now where it is zero.
+func (m *Manager) Start(w http.ResponseWriter, r *http.Request, s Session) (*Session, error) {
+	// Before the new one begins: a failure in between leaves nobody signed in, the other order would leave two.
+	if _, err := m.endPresented(r); err != nil {
+		return nil, err
+	}
+	m.fill(&s, audit.OriginOf(r.Context()))
+	store := cookieStore{m}
+	gs, err := store.New(r, m.CookieName())
+	if err != nil {
+		return nil, err
+	}
+	gs.IsNew = true
+	gs.Values[recordKey] = &s
+	if err := gs.Save(r, w); err != nil {
+		return nil, err
+	}
+	if err := m.trim(r.Context(), &s); err != nil {
+		return nil, err
+	}
+	return &s, nil
+}
+
+// fill sets what the caller of Start does not.
+func (m *Manager) fill(s *Session, from audit.Origin) {
+	// In milliseconds and UTC, as stores keep it: a record read back equals the one that was written.
+	now := m.now().UTC().Truncate(time.Millisecond)
+	idle, absolute := m.Config.IdleTimeout, m.Config.AbsoluteTimeout
+	if s.Remember {
+		idle, absolute = m.Config.RememberTimeout, m.Config.RememberTimeout
+	}
+	s.SignedInAt, s.LastSeen, s.ExpiresAt, s.IdleTimeout = now, now, now.Add(absolute), idle
+	if s.AuthTime.IsZero() {
+		s.AuthTime = now
+	}
+	s.AuthTime = s.AuthTime.UTC().Truncate(time.Millisecond)
+	s.Groups, s.AMR = slices.Clone(s.Groups), slices.Clone(s.AMR)
+	s.Address = cmp.Or(s.Address, from.Address)
+	s.UserAgent = cmp.Or(s.UserAgent, from.UserAgent)
+	if len(s.UserAgent) > maxUserAgent {
+		s.UserAgent = strings.ToValidUTF8(s.UserAgent[:maxUserAgent], "")
+	}
+}
+
+// trim ends the oldest sessions of an account that has more than it may, but never the one that just began.
+func (m *Manager) trim(ctx context.Context, newest *Session) error {
+	if m.Config.MaxPerAccount <= 0 || newest.AccountID == "" {
+		return nil
+	}
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	all, err := m.Store.ListSessions(ctx, newest.AccountID)
+	if err != nil {
+		return fmt.Errorf("list sessions: %w", err)
+	}
+	now := m.now()
+	all = slices.DeleteFunc(all, func(s *Session) bool { return s.ID == newest.ID || !s.Live(now) })
+	for i, s := range all {
+		if i+1 < m.Config.MaxPerAccount {
+			continue
+		}
+		if err := m.Revoke(ctx, s.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// End ends the request's session and removes the cookie. It returns the session that ended, or nil. When the store cannot
+// be asked the cookie stays, so that the person can try again.
+func (m *Manager) End(w http.ResponseWriter, r *http.Request) (*Session, error) {
+	ended, err := m.endPresented(r)
+	if err != nil {
+		return nil, err
+	}
+	store := cookieStore{m}
+	gs, err := store.New(r, m.CookieName())
+	if err != nil {
+		return nil, err
+	}
+	gs.Options.MaxAge = -1
+	return ended, gs.Save(r, w)
+}
+
+// endPresented ends every session that the request proves to hold: a cookie that comes twice signs nobody in, but it must
+// not keep a session alive either.
+func (m *Manager) endPresented(r *http.Request) (*Session, error) {
+	ctx, cancel := detached(r.Context())
+	defer cancel()
+	var ended *Session
+	for _, value := range every(r.Header["Cookie"], m.CookieName()) {
+		id, secret, ok := split(value)
+		if !ok {
+			continue
+		}
+		s, err := m.lookup(ctx, id, secret)
+		if err != nil {
+			return nil, err
+		}
+		if s == nil {
+			continue
+		}
+		if err := m.Revoke(ctx, s.ID); err != nil {
+			return nil, err
+		}
+		ended = cmp.Or(ended, s)
+	}
+	return ended, nil
+}
 
 // EndAccount ends an account's sessions but for one id, which may be "".
-func (m *Manager) EndAccount(ctx context.Context, accountID, except string) error { return nil }
+func (m *Manager) EndAccount(ctx context.Context, accountID, except string) error {
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	ids, err := m.Store.DeleteAccountSessions(ctx, accountID, except)
+	for _, id := range ids {
+		m.memory.forget(id)
+	}
+	if err != nil {
+		return fmt.Errorf("end sessions of account: %w", err)
+	}
+	return nil
+}
 
-// Revoke ends one session by id.
-func (m *Manager) Revoke(ctx context.Context, id string) error { return nil }
+// Revoke ends one session by id; one that is gone is no error.
+func (m *Manager) Revoke(ctx context.Context, id string) error {
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	err := m.Store.DeleteSession(ctx, id)
+	m.memory.forget(id)
+	if err != nil {
+		return fmt.Errorf("end session: %w", err)
+	}
+	return nil
+}
+
+func (m *Manager) now() time.Time {
+	if m.Now != nil {
+		return m.Now()
+	}
+	return time.Now()
+}
+
+// errStoreTimeout tells a slow store from a client that left.
+var errStoreTimeout = errors.New("session store took too long")
+
+// detached returns a context for the store that a client cannot cancel by going away: a look-up is shared by many requests,
+// and somebody who clicks "sign out" and closes the tab is still to be signed out.
+func detached(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(context.WithoutCancel(ctx), storeTimeout, errStoreTimeout)
+}

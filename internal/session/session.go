@@ -87,4 +87,25 @@ func (Config) Default() Config {
 }
 
 // Validate names every fault.
-func (c Config) Validate() fault.Problems { return nil }
+func (c Config) Validate() fault.Problems {
+	var p fault.Problems
+	if c.Store != "sql" && c.Store != "redis" {
+		p.Add("store", "Write sql or redis.", "%q is no session store", c.Store)
+	}
+	for _, d := range []struct {
+		path  string
+		value time.Duration
+	}{{"idle_timeout", c.IdleTimeout}, {"absolute_timeout", c.AbsoluteTimeout}, {"remember_timeout", c.RememberTimeout}} {
+		if d.value < time.Second {
+			p.Add(d.path, "Write a duration such as 8h or 30d.", "%v is too short: sessions would end as they begin", d.value)
+		}
+	}
+	if c.IdleTimeout > c.AbsoluteTimeout && c.AbsoluteTimeout >= time.Second {
+		p = append(p, fault.Problem{Path: "idle_timeout", Warning: true,
+			Message: "idle_timeout is longer than absolute_timeout and never takes effect"})
+	}
+	if c.MaxPerAccount < 0 {
+		p.Add("max_per_account", "Write 0 for no limit.", "%d is negative", c.MaxPerAccount)
+	}
+	return p
+}

@@ -1,14 +1,19 @@
 package signin
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"crmgate/internal/account"
 	"crmgate/internal/audit"
+	"crmgate/internal/fault"
 	"crmgate/internal/identity"
 	"crmgate/internal/session"
+	"crmgate/internal/token"
 )
 
 // Flow runs sign-ins.
@@ -22,32 +27,10 @@ type Flow struct {
 	LocalEnabled bool
 	// BaseURL is public_url plus path_prefix.
 	BaseURL string
+	// Prefix is path_prefix.
+	Prefix string
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
-}
-
-// StepKind says what the browser should see next.
-type StepKind int
-
-// The steps.
-const (
-	// StepRedirect sends the browser to URL, the provider's own page.
-	StepRedirect StepKind = iota
-	// StepPassword shows the password page.
-	StepPassword
-	// StepUnknown shows the sign-in page again: no way in takes this identifier.
-	StepUnknown
-	// StepDone sends the browser to URL, where it was going; the session has started.
-	StepDone
-)
-
-// Step is what Next decided.
-type Step struct {
-	Kind StepKind
-	// URL belongs to StepRedirect and StepDone.
-	URL string
-	// Provider is whose password StepPassword asks for; nil where it is a local one or must not be told.
-	Provider *identity.Info
 }
 
 // Request is what a sign-in page sent.
@@ -69,25 +52,174 @@ type Request struct {
 // Begin decides where somebody signs in and saves an attempt where a redirect provider is next. An unknown provider is
 // fault.NotFound, one that is down fault.Unavailable.
 func (f *Flow) Begin(w http.ResponseWriter, r *http.Request, req Request) (Step, error) {
-	return Step{}, nil
+	p := progress{identifier: req.Identifier, returnTo: f.returnTo(req.ReturnTo), selectAccount: req.SelectAccount}
+	if req.Provider != "" {
+		var ok bool
+		if p.provider, ok = f.Realms.Get(req.Provider); !ok {
+			return Step{}, errNoProvider
+		}
+		return f.Next(w, r, p)
+	}
+	p.provider, p.local = f.route(req.Identifier)
+	return f.Next(w, r, p)
 }
 
-// Password checks a password against the directory or the local account that the identifier belongs to. A wrong name or password is
-// identity.ErrWrongPassword; a state that only the right password reveals is a fault with a sentence.
+// Password checks a password against the directory that was chosen, or the directory or local account that the identifier belongs to. A wrong name or
+// password is identity.ErrWrongPassword; a state that only the right password reveals is a fault with a sentence. An
+// identifier whose provider has its own page is sent there: its password is none of ours.
 func (f *Flow) Password(w http.ResponseWriter, r *http.Request, req Request) (Step, error) {
-	return Step{}, nil
+	ctx := r.Context()
+	p := progress{identifier: req.Identifier, returnTo: f.returnTo(req.ReturnTo), remember: req.Remember}
+	if req.Provider == "" {
+		p.provider, p.local = f.route(req.Identifier)
+	} else if p.provider, _ = f.Realms.Get(req.Provider); p.provider == nil {
+		return Step{}, errNoProvider
+	}
+	if p.local {
+		// Only now, with a password in hand, may it matter whether a local account exists: the page before is the same for all.
+		known, err := f.Accounts.HasLocal(ctx, req.Identifier)
+		if err != nil {
+			return Step{}, err
+		}
+		p.local = known || p.provider == nil
+	}
+	var err error
+	switch checker, _ := p.provider.(identity.PasswordChecker); {
+	case p.local:
+		p.via = account.OwnerLocal
+		p.account, err = f.Accounts.CheckPassword(ctx, req.Identifier, req.Password)
+	case checker != nil:
+		p.via = checker.Info().ID
+		if p.identity, err = checker.CheckPassword(ctx, req.Identifier, req.Password); err != nil {
+			f.refused(ctx, p, err)
+			return Step{}, err
+		}
+		p.account, err = f.Accounts.Admit(ctx, p.identity)
+	}
+	if err != nil {
+		return Step{}, err // package account has recorded why
+	}
+	return f.Next(w, r, p)
 }
 
 // Callback finishes an attempt with what a redirect provider sent back. Every failure is a fault with a sentence; none
 // starts another attempt.
 func (f *Flow) Callback(w http.ResponseWriter, r *http.Request, providerID string, params url.Values) (Step, error) {
-	return Step{}, nil
+	ctx := r.Context()
+	provider, _ := f.Realms.Get(providerID)
+	redirector, ok := provider.(identity.Redirector)
+	if !ok {
+		return Step{}, errNoProvider
+	}
+	p := progress{via: providerID, provider: provider}
+	attempt, err := f.take(r, providerID, params["state"])
+	if err == nil {
+		p.returnTo = attempt.ReturnTo
+		p.identity, err = redirector.Exchange(ctx, identity.Callback{Params: params, Nonce: attempt.Nonce, Verifier: attempt.Verifier})
+	}
+	if err != nil {
+		f.refused(ctx, p, err)
+		return Step{}, err
+	}
+	if p.account, err = f.Accounts.Admit(ctx, p.identity); err != nil {
+		return Step{}, err // package account has recorded why
+	}
+	return f.Next(w, r, p)
+}
+
+// take finds the attempt that a callback belongs to and uses it up.
+func (f *Flow) take(r *http.Request, providerID string, state []string) (Attempt, error) {
+	browser, ok := f.Sessions.BrowserDigest(r)
+	if len(state) != 1 || !token.WellFormed(state[0]) {
+		return Attempt{}, errStale.WithReason("state_malformed")
+	}
+	if !ok {
+		return Attempt{}, errStale.WithReason("browser_unknown")
+	}
+	a, err := f.Attempts.TakeAttempt(r.Context(), token.Digest(state[0]), browser, providerID, f.now())
+	if fault.Is(err, fault.NotFound) {
+		return Attempt{}, errStale.WithReason("attempt_unknown")
+	}
+	return a, err
 }
 
 // SignOut ends the session and returns where the browser goes next: the provider's sign-out page or our own.
 func (f *Flow) SignOut(w http.ResponseWriter, r *http.Request) (string, error) {
-	return "", nil
+	own := f.Prefix + "/signed-out"
+	s, err := f.Sessions.End(w, r)
+	if err != nil || s == nil {
+		return own, err
+	}
+	ctx := r.Context()
+	f.Audit.Record(ctx, audit.Event{Kind: audit.SignOut, AccountID: s.AccountID, Provider: s.Provider}.From(ctx))
+	provider, _ := f.Realms.Get(s.Provider)
+	if out, ok := provider.(identity.SignOuter); ok {
+		// The session is gone already: a provider that is slow or down must not keep the person from seeing that.
+		ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+		defer cancel()
+		if there, err := out.SignOutURL(ctx, s.IDToken, f.BaseURL+"/signed-out"); err == nil && there != "" {
+			return there, nil
+		}
+	}
+	return own, nil
 }
 
-// ReturnTo returns raw where it is a path and query on our own origin outside the gateway's own sign-in pages, and "/" otherwise.
-func ReturnTo(raw string) string { return "/" }
+// route finds who is asked about an identifier: the provider its address belongs to; failing that, the local accounts where
+// they are switched on, and the first directory that may know the name. Where both are possible, Password chooses.
+func (f *Flow) route(identifier string) (p identity.Provider, local bool) {
+	id := identity.Normalize(identifier)
+	if id == "" {
+		return nil, false
+	}
+	if p, ok := f.Realms.Find(id); ok {
+		return p, false
+	}
+	for _, q := range f.Realms.All() {
+		info := q.Info()
+		// A directory with domains of its own knows its people by bare name, but not by a foreign address.
+		if !info.Redirects && (!strings.Contains(id, "@") || len(info.Domains) == 0) {
+			return q, f.LocalEnabled
+		}
+	}
+	return nil, f.LocalEnabled
+}
+
+// refused records a sign-in that failed before an account was asked for.
+func (f *Flow) refused(ctx context.Context, p progress, err error) {
+	reason := "error"
+	var e *fault.Error
+	switch {
+	case errors.Is(err, identity.ErrWrongPassword):
+		reason = "wrong_password"
+	case errors.As(err, &e) && e.Reason != "":
+		reason = e.Reason
+	case errors.As(err, &e):
+		reason = strings.ReplaceAll(e.Kind.String(), " ", "_")
+	}
+	who := p.identifier
+	if who == "" {
+		who = p.identity.Email
+	}
+	f.Audit.Record(ctx, audit.Event{Kind: audit.SignInRefused, Identifier: clip(who), Provider: p.via, Reason: reason}.From(ctx))
+}
+
+// clip bounds what a stranger can write into the audit trail.
+func clip(s string) string {
+	const most = 254
+	if len(s) > most {
+		return s[:most]
+	}
+	return s
+}
+
+func (f *Flow) now() time.Time {
+	if f.Now != nil {
+		return f.Now()
+	}
+	return time.Now()
+}
+
+var (
+	errNoProvider = fault.New(fault.NotFound, "There is no such way to sign in here.").WithNext(fault.NextSignIn).WithReason("provider_unknown")
+	errStale      = fault.New(fault.Expired, "This sign-in has expired, was already used, or was begun in another browser.").WithNext(fault.NextSignIn)
+)

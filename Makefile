@@ -1,0 +1,82 @@
+# make test    installs what is missing, then checks and tests everything
+# make demo    runs the demonstration; ARGS="--listen 127.0.0.1:9000" passes flags on
+# make bench   compares the gateway with a bare reverse proxy
+# make fmt     formats the sources
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.NOTPARALLEL:
+.SUFFIXES:
+.PHONY: test debian check demo bench fmt
+
+GO ?= go
+PROVIDER := internal/realtest/oidcprovider
+SOURCES := find . \( -name node_modules -o -name '.?*' \) -prune -o -name '*.go' -print0
+
+test: debian $(PROVIDER)/node_modules/.package-lock.json check
+	@echo '--- go test -race'
+	# Two packages at a time: each may run servers and a browser of its own.
+	$(GO) test -race -p 2 ./...
+
+# The servers that internal/realtest starts, and a C compiler for the race detector: program, then Debian's package.
+define NEEDED
+slapd slapd
+ldapmodify ldap-utils
+initdb postgresql
+redis-server redis-server
+chromium chromium
+node nodejs
+npm npm
+gcc gcc libc6-dev
+endef
+export NEEDED
+
+debian:
+	@export PATH="$$PATH:/usr/sbin:/sbin$$(printf ':%s' /usr/lib/postgresql/*/bin)"
+	missing=()
+	while read -r program packages; do
+		command -v "$$program" >/dev/null || missing+=($$packages)
+	done <<< "$$NEEDED"
+	# Without any font a page still renders, but its screenshots show no letters.
+	[[ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ]] || missing+=(fonts-dejavu-core)
+	(( $${#missing[@]} )) || exit 0
+	become=()
+	if (( EUID != 0 )); then become=(sudo -n); fi
+	if ! command -v apt-get >/dev/null || ! "$${become[@]}" true 2>/dev/null; then
+		echo "Missing for the tests: $${missing[*]} (Debian's package names)."
+		echo "Install them, on Debian with: apt-get install $${missing[*]}"
+		[[ -z "$${CI:-}" ]] || exit 1
+		echo "Going on without them: the tests that need them are skipped."
+		exit 0
+	fi
+	echo "--- installing $${missing[*]}"
+	apt() { "$${become[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 "$$@" </dev/null; }
+	apt update
+	apt install -y --no-install-recommends "$${missing[@]}" >/dev/null
+
+# The OpenID Provider of the tests, exactly as its lock file says.
+$(PROVIDER)/node_modules/.package-lock.json: $(PROVIDER)/package-lock.json $(PROVIDER)/package.json
+	@if ! command -v npm >/dev/null; then echo 'No npm: the tests that need the OpenID Provider are skipped.'; exit 0; fi
+	echo '--- npm ci'
+	cd $(PROVIDER)
+	npm ci --omit=dev --ignore-scripts --loglevel=error
+	touch node_modules/.package-lock.json
+
+check:
+	@echo '--- gofmt'
+	unformatted=$$($(SOURCES) | xargs -0 gofmt -l)
+	if [[ -n "$$unformatted" ]]; then printf 'make fmt would change:\n%s\n' "$$unformatted"; exit 1; fi
+	echo '--- go vet'
+	$(GO) vet ./...
+	echo '--- staticcheck'
+	$(GO) tool -modfile=tools.mod staticcheck ./...
+
+demo:
+	@$(GO) run ./cmd/crmgate demo $(ARGS)
+
+bench:
+	@$(GO) test -run '^$$' -bench . -benchmem ./internal/gateway
+
+fmt:
+	@$(SOURCES) | xargs -0 gofmt -l -w

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"crmgate/internal/fault"
+)
+
+// exitError ends the program with a code. A nil err has been told already.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e exitError) Error() string {
+	if e.err == nil {
+		return "exit"
+	}
+	return e.err.Error()
+}
+
+func (e exitError) Unwrap() error { return e.err }
+
+// usageError marks an error as wrong usage.
+func usageError(err error) error { return exitError{code: 2, err: err} }
+
+// isCobraUsage recognises the usage errors that cobra returns without a type of their own.
+func isCobraUsage(err error) bool {
+	s := err.Error()
+	return strings.HasPrefix(s, "unknown command") || strings.HasPrefix(s, "required flag") || strings.HasPrefix(s, "if any flags in the group") ||
+		strings.HasPrefix(s, "at least one of the flags")
+}
+
+// noArgs refuses words that no flag takes.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError(errors.New("unknown word \"" + args[0] + "\" for \"" + cmd.CommandPath() + "\""))
+	}
+	return nil
+}
+
+// sentence is what stderr shows of an error: the user's sentence where there is one, with its cause, which an administrator may see.
+func sentence(err error) string {
+	var e *fault.Error
+	if !errors.As(err, &e) {
+		return err.Error()
+	}
+	if cause := errors.Unwrap(e); cause != nil {
+		return e.Sentence + " (" + cause.Error() + ")"
+	}
+	return e.Sentence
+}

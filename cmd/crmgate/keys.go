@@ -1,0 +1,28 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"crmgate/internal/app"
+)
+
+func newKeysCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "keys", Short: "Look after the gateway's own keys", Args: noArgs, RunE: needSubcommand}
+	rotate := &cobra.Command{Use: "rotate", Short: "Make a new key for the signed assertion; the old one stays published", Args: noArgs}
+	file := configFlag(rotate)
+	rotate.RunE = func(cmd *cobra.Command, _ []string) error {
+		return withCore(cmd, *file, func(ctx context.Context, c *app.Core) error {
+			id, err := c.RotateKeys(ctx, actor)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "New key %s. A running gateway signs with it within a minute.\n", id)
+			return err
+		})
+	}
+	cmd.AddCommand(rotate)
+	return cmd
+}

@@ -1,0 +1,58 @@
+// Command crmgate is the gateway in front of a company's CRM. The subcommands are one file each; they read flags, call package
+// app and choose the exit code: 0 done, 1 the input or the world is wrong, 2 wrong usage.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is main that a test can call.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := &cobra.Command{
+		Use:           "crmgate",
+		Short:         "A gateway that lets employees into a CRM with the account they already have",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          noArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
+	root.AddCommand(
+		newDemoCommand(), newServeCommand(), newCheckCommand(), newExplainCommand(), newSchemaCommand(),
+		newUserCommand(), newSessionCommand(), newAuditCommand(), newKeysCommand(), newVersionCommand(),
+	)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	var e exitError
+	switch {
+	case errors.As(err, &e):
+		if e.err != nil {
+			fmt.Fprintf(stderr, "crmgate: %v\n", e.err)
+		}
+		return e.code
+	case isCobraUsage(err):
+		fmt.Fprintf(stderr, "crmgate: %v\nRun 'crmgate --help' for the commands and 'crmgate COMMAND --help' for their flags.\n", err)
+		return 2
+	}
+	fmt.Fprintf(stderr, "crmgate: %s\n", sentence(err))
+	return 1
+}

@@ -1,0 +1,271 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"crmgate/internal/account"
+	"crmgate/internal/app"
+	"crmgate/internal/identity"
+	"crmgate/internal/session"
+)
+
+// actor is how the audit trail names the command line.
+const actor = "cli"
+
+func newUserCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "user", Short: "Invite people and look after their accounts", Args: noArgs, RunE: needSubcommand}
+	cmd.AddCommand(newUserListCommand(), newUserShowCommand(), newUserInviteCommand(), newUserResetCommand(),
+		newUserActCommand("unlock", "End a lockout after wrong passwords", "is unlocked", (*account.Service).Unlock),
+		newUserActCommand("disable", "Keep an account out and end its sessions", "is disabled; its sessions have ended", (*account.Service).Disable),
+		newUserActCommand("enable", "Let a disabled account in again", "is enabled", (*account.Service).Enable),
+		newUserActCommand("revoke", "End every session of an account", "has no sessions any more", (*account.Service).Revoke),
+	)
+	return cmd
+}
+
+func needSubcommand(cmd *cobra.Command, _ []string) error {
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
+	return usageError(fmt.Errorf("%q needs one of: %s", cmd.CommandPath(), strings.Join(names, ", ")))
+}
+
+// target names one account on the command line.
+type target struct{ email, id *string }
+
+func targetFlags(cmd *cobra.Command) target {
+	t := target{
+		email: cmd.Flags().String("email", "", "the account's `ADDRESS` (or the user name of a local account)"),
+		id:    cmd.Flags().String("id", "", "the account's `ID`"),
+	}
+	cmd.MarkFlagsMutuallyExclusive("email", "id")
+	cmd.MarkFlagsOneRequired("email", "id")
+	return t
+}
+
+// find returns the one account that t names.
+func (t target) find(ctx context.Context, s *account.Service) (*account.Account, error) {
+	if *t.id != "" {
+		return s.Store.GetAccount(ctx, *t.id)
+	}
+	found, err := s.Find(ctx, *t.email)
+	if err != nil {
+		return nil, err
+	}
+	switch len(found) {
+	case 0:
+		return nil, fmt.Errorf("nobody has the address %s; 'crmgate user list' shows who is there", *t.email)
+	case 1:
+		return found[0], nil
+	}
+	var ids []string
+	for _, a := range found {
+		ids = append(ids, fmt.Sprintf("--id %s (%s)", a.ID, a.Owner))
+	}
+	return nil, fmt.Errorf("several accounts have the address %s; choose one: %s", *t.email, strings.Join(ids, ", "))
+}
+
+func newUserListCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "list", Short: "List accounts", Args: noArgs}
+	file := configFlag(cmd)
+	asJSON := cmd.Flags().Bool("json", false, "print JSON")
+	email := cmd.Flags().String("email", "", "only this `ADDRESS`")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return withCore(cmd, *file, func(ctx context.Context, c *app.Core) error {
+			list, err := c.Accounts.Store.ListAccounts(ctx, account.Filter{Email: identity.Normalize(*email)})
+			if err != nil {
+				return err
+			}
+			if *asJSON {
+				if list == nil {
+					list = []*account.Account{}
+				}
+				return printJSON(cmd.OutOrStdout(), list)
+			}
+			tw := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+			fmt.Fprintln(tw, "ID\tEMAIL\tNAME\tOWNER\tSTATE\tLAST SIGN-IN")
+			for _, a := range list {
+				fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", a.ID, a.Email, a.Name, a.Owner, a.State, stamp(a.LastSignIn))
+			}
+			return tw.Flush()
+		})
+	}
+	return cmd
+}
+
+// shown is one account as `user show` prints it.
+type shown struct {
+	*account.Account
+	LockedUntil time.Time     `json:"locked_until,omitzero"`
+	Sessions    []sessionLine `json:"sessions"`
+}
+
+func newUserShowCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "show", Short: "Show one account and its sessions", Args: noArgs}
+	file, who := configFlag(cmd), targetFlags(cmd)
+	asJSON := cmd.Flags().Bool("json", false, "print JSON")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return withCore(cmd, *file, func(ctx context.Context, c *app.Core) error {
+			a, err := who.find(ctx, c.Accounts)
+			if err != nil {
+				return err
+			}
+			locked, err := c.Accounts.LockedUntil(ctx, a)
+			if err != nil {
+				return err
+			}
+			list, err := c.Sessions.Store.ListSessions(ctx, a.ID)
+			if err != nil {
+				return err
+			}
+			v := shown{Account: a, LockedUntil: locked, Sessions: sessionLines(list)}
+			if *asJSON {
+				return printJSON(cmd.OutOrStdout(), v)
+			}
+			printAccount(cmd.OutOrStdout(), v)
+			return nil
+		})
+	}
+	return cmd
+}
+
+func printAccount(w io.Writer, v shown) {
+	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	defer tw.Flush()
+	row := func(k, s string) { fmt.Fprintf(tw, "%s:\t%s\n", k, s) }
+	row("id", v.ID)
+	row("email", v.Email)
+	row("name", v.Name)
+	row("username", v.Username)
+	row("owner", v.Owner)
+	row("state", string(v.State))
+	row("groups", strings.Join(v.Groups, ", "))
+	row("created", stamp(v.CreatedAt))
+	row("last sign-in", stamp(v.LastSignIn))
+	if !v.LockedUntil.IsZero() {
+		row("locked until", stamp(v.LockedUntil))
+	}
+	for _, s := range v.Sessions {
+		row("session", fmt.Sprintf("%s  from %s, last seen %s", s.ID, s.Address, stamp(s.LastSeen)))
+	}
+}
+
+func newUserInviteCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "invite", Short: "Create a local account and mail the invitation", Args: noArgs}
+	file := configFlag(cmd)
+	var inv account.Invitation
+	cmd.Flags().StringVar(&inv.Email, "email", "", "the person's `ADDRESS`")
+	cmd.Flags().StringVar(&inv.Name, "name", "", "the person's `NAME`")
+	cmd.Flags().StringVar(&inv.Username, "username", "", "a `NAME` to sign in with beside the address")
+	cmd.Flags().StringSliceVar(&inv.Groups, "groups", nil, "comma-separated `GROUPS`")
+	printLink := cmd.Flags().Bool("print-link", false, "print the link on a line of its own")
+	if err := cmd.MarkFlagRequired("email"); err != nil {
+		return nil
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return withCore(cmd, *file, func(ctx context.Context, c *app.Core) error {
+			a, link, err := c.Accounts.Invite(ctx, inv, actor)
+			if err != nil {
+				return err
+			}
+			return tellLink(cmd, c, *printLink, link, "An invitation", a.Email)
+		})
+	}
+	return cmd
+}
+
+func newUserResetCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "reset", Short: "Mail a link for a new password to a local account", Args: noArgs}
+	file, who := configFlag(cmd), targetFlags(cmd)
+	printLink := cmd.Flags().Bool("print-link", false, "print the link on a line of its own")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return withCore(cmd, *file, func(ctx context.Context, c *app.Core) error {
+			a, err := who.find(ctx, c.Accounts)
+			if err != nil {
+				return err
+			}
+			link, err := c.Accounts.IssueReset(ctx, a.ID, actor)
+			if err != nil {
+				return err
+			}
+			return tellLink(cmd, c, *printLink, link, "A link for a new password", a.Email)
+		})
+	}
+	return cmd
+}
+
+// tellLink prints the link where it was asked for or cannot be mailed, and says on stderr where it went.
+func tellLink(cmd *cobra.Command, c *app.Core, print bool, link, what, email string) error {
+	mailed := c.Config.Mail.Enabled()
+	if print || !mailed {
+		if _, err := fmt.Fprintln(cmd.OutOrStdout(), link); err != nil {
+			return err
+		}
+	}
+	if mailed {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s is on its way to %s.\n", what, email)
+	} else {
+		fmt.Fprintf(cmd.ErrOrStderr(), "Mail is off: give the link above to %s yourself. It works once.\n", email)
+	}
+	return nil
+}
+
+// newUserActCommand is a command that does one thing to one account.
+func newUserActCommand(name, short, done string, act func(s *account.Service, ctx context.Context, id, actor string) error) *cobra.Command {
+	cmd := &cobra.Command{Use: name, Short: short, Args: noArgs}
+	file, who := configFlag(cmd), targetFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return withCore(cmd, *file, func(ctx context.Context, c *app.Core) error {
+			a, err := who.find(ctx, c.Accounts)
+			if err != nil {
+				return err
+			}
+			if err := act(c.Accounts, ctx, a.ID, actor); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s.\n", a.Email, done)
+			return err
+		})
+	}
+	return cmd
+}
+
+// sessionLine is a session as listings show it: nothing that opens one.
+type sessionLine struct {
+	ID         string    `json:"id"`
+	AccountID  string    `json:"account_id"`
+	Email      string    `json:"email"`
+	Provider   string    `json:"provider"`
+	SignedInAt time.Time `json:"signed_in_at"`
+	LastSeen   time.Time `json:"last_seen"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	Address    string    `json:"address"`
+	UserAgent  string    `json:"user_agent"`
+}
+
+func sessionLines(list []*session.Session) []sessionLine {
+	out := make([]sessionLine, 0, len(list))
+	for _, s := range list {
+		out = append(out, sessionLine{
+			ID: s.ID, AccountID: s.AccountID, Email: s.Email, Provider: s.Provider, SignedInAt: s.SignedInAt,
+			LastSeen: s.LastSeen, ExpiresAt: s.ExpiresAt, Address: s.Address, UserAgent: s.UserAgent,
+		})
+	}
+	return out
+}
+
+// stamp prints a time for people, "never" for none.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.UTC().Format("2006-01-02 15:04 MST")
+}

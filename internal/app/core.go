@@ -1,0 +1,155 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"crmgate/internal/account"
+	"crmgate/internal/audit"
+	"crmgate/internal/config"
+	"crmgate/internal/identity"
+	"crmgate/internal/mail"
+	"crmgate/internal/page"
+	"crmgate/internal/provider"
+	"crmgate/internal/proxy"
+	"crmgate/internal/redisstore"
+	"crmgate/internal/session"
+	"crmgate/internal/sqlstore"
+	"crmgate/internal/throttle"
+	"crmgate/internal/token"
+	"crmgate/templates"
+)
+
+// Core is what the server and the administrative commands share.
+type Core struct {
+	Config   *config.Config
+	Log      *slog.Logger
+	DB       *sqlstore.DB
+	Sessions *session.Manager
+	Realms   *identity.Realms
+	Pages    *page.Pages
+	Mail     *mail.Sender
+	Accounts *account.Service
+	Audit    audit.Recorder
+
+	redis *redisstore.Store
+}
+
+// OpenCore opens the stores and puts the rules about accounts on top of them.
+func OpenCore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Core, error) {
+	c := &Core{Config: cfg, Log: log}
+	if err := c.open(ctx); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+func (c *Core) open(ctx context.Context) error {
+	cfg := c.Config
+	var err error
+	if c.DB, err = sqlstore.Open(ctx, cfg.Storage, cfg.Server.DataDir); err != nil {
+		return err
+	}
+	c.DB.Log = c.Log
+	c.Audit = c.DB
+	var store session.Store = c.DB
+	if cfg.Session.Store == "redis" {
+		if c.redis, err = redisstore.Open(ctx, cfg.Redis); err != nil {
+			return err
+		}
+		store = c.redis
+	}
+	c.Sessions = &session.Manager{Store: store, Config: cfg.Session, Secure: strings.HasPrefix(cfg.Server.PublicURL, "https://")}
+	if c.Pages, err = page.New(cfg.Branding, templates.FS, cfg.Server.PathPrefix, c.Log); err != nil {
+		return err
+	}
+	if c.Realms, err = c.openProviders(); err != nil {
+		return err
+	}
+	c.Accounts = &account.Service{
+		Config: cfg.Local, Store: c.DB, Passwords: c.DB, Tokens: c.DB, Realms: c.Realms, Sessions: c.Sessions, Audit: c.Audit,
+		Lockout: &throttle.Lockout{Store: c.DB, Config: cfg.Local.Lockout},
+		BaseURL: c.baseURL(), Words: []string{cfg.Branding.Product, cfg.Branding.Organisation}, Log: c.Log,
+	}
+	if cfg.Mail.Enabled() {
+		c.Mail = &mail.Sender{Config: cfg.Mail, Renderer: c.Pages, Log: c.Log}
+		c.Accounts.Mail = c.Mail
+	}
+	return nil
+}
+
+// openProviders makes every provider; none is asked anything.
+func (c *Core) openProviders() (*identity.Realms, error) {
+	var all []identity.Provider
+	for _, pc := range c.Config.Providers {
+		p, err := provider.Open(pc, provider.Env{RedirectURI: c.baseURL() + "/callback/" + pc.ID, Log: c.Log})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return identity.NewRealms(all...), nil
+}
+
+// baseURL is where the gateway's own pages are, as the outside sees them.
+func (c *Core) baseURL() string {
+	return strings.TrimRight(c.Config.Server.PublicURL, "/") + c.Config.Server.PathPrefix
+}
+
+// WithMail runs do and then delivers the mails it queued, for as long as the mail server takes or half a minute.
+func (c *Core) WithMail(ctx context.Context, do func(context.Context) error) error {
+	if c.Mail == nil {
+		return do(ctx)
+	}
+	running, stop := context.WithCancel(ctx)
+	delivered := make(chan error, 1)
+	go func() { delivered <- c.Mail.Run(running) }()
+	err := do(ctx)
+	stop()
+	return errors.Join(err, <-delivered)
+}
+
+// assertionKeys returns the keys of the signed assertion, newest first, and makes the first one.
+func (c *Core) assertionKeys(ctx context.Context) ([]token.Key, error) {
+	keys, err := c.DB.ListKeys(ctx, proxy.AssertionPurpose)
+	if err != nil || len(keys) > 0 {
+		return keys, err
+	}
+	k, err := proxy.NewAssertionKey(time.Now())
+	if err != nil {
+		return nil, err
+	}
+	if err := c.DB.CreateKey(ctx, k, true); err != nil {
+		return nil, err
+	}
+	return c.DB.ListKeys(ctx, proxy.AssertionPurpose)
+}
+
+// RotateKeys makes a new key for the assertion and returns its id. Running gateways take it up by themselves.
+func (c *Core) RotateKeys(ctx context.Context, actor string) (string, error) {
+	k, err := proxy.NewAssertionKey(time.Now())
+	if err != nil {
+		return "", err
+	}
+	if err := c.DB.CreateKey(ctx, k, false); err != nil {
+		return "", fmt.Errorf("store key: %w", err)
+	}
+	c.Audit.Record(ctx, audit.Event{Kind: audit.KeysRotated, Actor: actor, Reason: k.ID})
+	return k.ID, nil
+}
+
+// Close ends all connections.
+func (c *Core) Close() error {
+	var errs []error
+	if c.redis != nil {
+		errs = append(errs, c.redis.Close())
+	}
+	if c.DB != nil {
+		errs = append(errs, c.DB.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,93 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"sync"
+	"time"
+
+	"crmgate/internal/config"
+	"crmgate/internal/identity"
+)
+
+// Online tries what the configuration names (store, providers, mail server, CRM) and returns a finding for each that does not
+// work. Nothing is changed but the database's schema, which the next start would bring up to date as well.
+func Online(ctx context.Context, cfg *config.Config, log *slog.Logger) []config.Finding {
+	c, err := OpenCore(ctx, cfg, log)
+	if err != nil {
+		return []config.Finding{{Path: "storage", Message: "does not work: " + err.Error(), Hint: "the gateway does not start without it"}}
+	}
+	defer func() {
+		if err := c.Close(); err != nil {
+			log.Warn("close stores", "error", err)
+		}
+	}()
+	return c.probe(ctx)
+}
+
+// probe is one thing to try.
+type probe struct {
+	path, hint string
+	try        func(context.Context) error
+}
+
+// probe tries everything at once, each for ten seconds at most.
+func (c *Core) probe(ctx context.Context) []config.Finding {
+	probes := []probe{{"storage", "is the database running?", c.DB.Ping}}
+	if c.redis != nil {
+		probes = append(probes, probe{"redis", "is Redis running, and are user and password right?", c.redis.Ping})
+	}
+	for i, p := range c.Realms.All() {
+		if pinger, ok := p.(identity.Pinger); ok {
+			probes = append(probes, probe{fmt.Sprintf("providers[%d]", i), "can this machine reach it, and is its certificate trusted?", pinger.Ping})
+		}
+	}
+	if c.Mail != nil {
+		probes = append(probes, probe{"mail.smtp", "check host, port, security and credentials", c.Mail.Ping})
+	}
+	for i, u := range c.Config.Upstreams {
+		for j, raw := range u.URLs {
+			probes = append(probes, probe{fmt.Sprintf("upstreams[%d].urls[%d]", i, j), "is the CRM running?", dialer(raw)})
+		}
+	}
+	results := make([]error, len(probes))
+	var wg sync.WaitGroup
+	for i, p := range probes {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+			defer cancel()
+			results[i] = p.try(ctx)
+		})
+	}
+	wg.Wait()
+	var findings []config.Finding
+	for i, err := range results {
+		if err != nil {
+			findings = append(findings, config.Finding{Path: probes[i].path, Message: "does not answer: " + err.Error(), Hint: probes[i].hint})
+		}
+	}
+	return findings
+}
+
+// dialer tries to open a connection to an address of the CRM; what the CRM says is its own business.
+func dialer(raw string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		u, err := url.Parse(raw)
+		if err != nil {
+			return err
+		}
+		port := u.Port()
+		if port == "" {
+			port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+		}
+		var d net.Dialer
+		conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	}
+}

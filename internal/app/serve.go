@@ -1,0 +1,157 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Run listens, serves and does the background work until ctx ends, then lets requests finish for server.shutdown_grace.
+func (a *App) Run(ctx context.Context) error {
+	public, err := a.listen(ctx)
+	if err != nil {
+		return errors.Join(err, a.Close())
+	}
+	return a.Serve(ctx, public)
+}
+
+// Serve is Run on a listener that is open already.
+func (a *App) Serve(ctx context.Context, public net.Listener) error {
+	ops, err := a.listenOps(ctx)
+	if err != nil {
+		return errors.Join(err, public.Close(), a.Close())
+	}
+	// Background work outlives the listeners: a request that is finishing may still queue a mail.
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	background := a.startBackground(work)
+
+	servers := []*http.Server{a.newServer(a.handler)}
+	listeners := []net.Listener{public}
+	if ops != nil {
+		servers = append(servers, a.newServer(a.opsHandler()))
+		listeners = append(listeners, ops)
+	}
+	g, serving := errgroup.WithContext(ctx)
+	for i, s := range servers {
+		g.Go(func() error {
+			if err := s.Serve(listeners[i]); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("serve %s: %w", listeners[i].Addr(), err)
+			}
+			return nil
+		})
+	}
+	a.Log.Info("crmgate is ready", "public_url", a.Config.Server.PublicURL, "listen", public.Addr().String())
+	g.Go(func() error {
+		<-serving.Done()
+		return a.shutDown(servers)
+	})
+	err = g.Wait()
+	stopWork()
+	return errors.Join(err, background.Wait(), a.Close())
+}
+
+// shutDown stops accepting at once and closes what has not finished when the grace is over: an open WebSocket would otherwise
+// keep the process for ever.
+func (a *App) shutDown(servers []*http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), a.Config.Server.ShutdownGrace*8/10)
+	defer cancel()
+	for _, s := range servers {
+		if err := s.Shutdown(ctx); err != nil {
+			a.Log.Warn("closing connections that did not finish in time")
+			if err := s.Close(); err != nil {
+				return fmt.Errorf("close server: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+func (a *App) newServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(a.Log.Handler(), slog.LevelDebug),
+	}
+}
+
+// listen opens the public listener, with TLS where a certificate is configured.
+func (a *App) listen(ctx context.Context) (net.Listener, error) {
+	cfg := a.Config.Server
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen on server.listen: %w", err)
+	}
+	if cfg.TLS.CertFile == "" {
+		return l, nil
+	}
+	cert, err := tls.LoadX509KeyPair(cfg.TLS.CertFile, cfg.TLS.KeyFile)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("load server.tls: %w", err), l.Close())
+	}
+	return tls.NewListener(l, &tls.Config{
+		Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+	}), nil
+}
+
+func (a *App) listenOps(ctx context.Context) (net.Listener, error) {
+	if a.Config.Server.OpsListen == "" {
+		return nil, nil
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", a.Config.Server.OpsListen)
+	if err != nil {
+		return nil, fmt.Errorf("listen on server.ops_listen: %w", err)
+	}
+	return l, nil
+}
+
+// startBackground starts the loops that run beside the requests.
+func (a *App) startBackground(ctx context.Context) *errgroup.Group {
+	g := &errgroup.Group{}
+	g.Go(func() error { return a.Accounts.Run(ctx) })
+	if a.Mail != nil {
+		g.Go(func() error { return a.Mail.Run(ctx) })
+	}
+	g.Go(func() error { every(ctx, 10*time.Minute, a.sweep); return nil })
+	g.Go(func() error { every(ctx, 20*time.Second, a.reloadKeys); return nil })
+	return g
+}
+
+// every calls do at an interval until ctx ends.
+func every(ctx context.Context, interval time.Duration, do func(context.Context)) {
+	t := time.NewTicker(interval)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			do(ctx)
+		}
+	}
+}
+
+// sweep removes what has expired. Nothing depends on it: expiry is checked at every use.
+func (a *App) sweep(ctx context.Context) {
+	now := time.Now()
+	for what, do := range map[string]func(context.Context, time.Time) (int, error){
+		"sessions": a.Sessions.Store.SweepSessions, "attempts": a.DB.SweepAttempts, "tokens": a.DB.SweepTokens,
+	} {
+		if n, err := do(ctx, now); err != nil && ctx.Err() == nil {
+			a.Log.Warn("sweep expired records", "what", what, "error", err)
+		} else if n > 0 {
+			a.Log.Debug("swept expired records", "what", what, "count", n)
+		}
+	}
+}

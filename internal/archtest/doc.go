@@ -1,0 +1,11 @@
+// Package archtest holds the house together: the floors that imports go down by, the fences around libraries, the shape of
+// the tree, and that the examples load. It has tests only, and each says in a sentence what to do about what it finds. What
+// the code does is not its business.
+//
+// Decisions:
+//   - Sources are parsed, not built: the tests take less than a second and also judge a package that does not compile.
+//   - The floors are a table. A new package fails until somebody has decided where it belongs, which is the point.
+//   - Test files may start real servers (package realtest) and run the stores' common suite (storetest), and fences do not
+//     bind them: a test of sign-in may well speak LDAP itself. They still import downwards, or two packages could not be
+//     understood one at a time.
+package archtest

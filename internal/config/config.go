@@ -1,0 +1,94 @@
+package config
+
+import (
+	"net/netip"
+	"reflect"
+	"time"
+
+	"crmgate/internal/account"
+	"crmgate/internal/mail"
+	"crmgate/internal/page"
+	"crmgate/internal/policy"
+	"crmgate/internal/provider"
+	"crmgate/internal/proxy"
+	"crmgate/internal/redisstore"
+	"crmgate/internal/session"
+	"crmgate/internal/sqlstore"
+)
+
+// Config is the whole file.
+type Config struct {
+	Server    ServerConfig      `json:"server" jsonschema:"Where the gateway listens and what the world calls it."`
+	Upstreams []proxy.Config    `json:"upstreams" jsonschema:"The CRM behind the gateway; at least one."`
+	Access    policy.Config     `json:"access" jsonschema:"Who may pass where."`
+	Providers []provider.Config `json:"providers" jsonschema:"Sources of corporate identity."`
+	Local     account.Config    `json:"local" jsonschema:"Accounts whose password the gateway itself keeps."`
+	Session   session.Config    `json:"session" jsonschema:"How long somebody stays signed in."`
+	Storage   sqlstore.Config   `json:"storage" jsonschema:"The database."`
+	Redis     redisstore.Config `json:"redis" jsonschema:"Used where session.store is redis."`
+	Mail      mail.Config       `json:"mail" jsonschema:"The way to people's mailboxes."`
+	Branding  page.Config       `json:"branding" jsonschema:"What the pages and mails look like."`
+	Admins    AdminsConfig      `json:"admins" jsonschema:"Who administers the gateway."`
+	Log       LogConfig         `json:"log" jsonschema:"The log on standard error."`
+}
+
+// Default returns what an empty file means: the defaults of every section.
+func Default() Config { return defaultOf(reflect.TypeFor[Config]()).Interface().(Config) }
+
+// ServerConfig is the `server` section.
+type ServerConfig struct {
+	// PublicURL is scheme and host without a path; the only source of links and redirect URIs.
+	PublicURL string `json:"public_url" jsonschema:"The address people type, such as https://crm.example.com: the one source of links in mail and redirect URIs."`
+	// Listen is the public listener's host:port; an empty host is every address.
+	Listen string `json:"listen" jsonschema:"Host:port of the public listener."`
+	// PathPrefix is where the gateway's own pages live; everything else belongs to the CRM.
+	PathPrefix string `json:"path_prefix" jsonschema:"Where the gateway's own pages live."`
+	// OpsListen is host:port for health and metrics; empty turns that listener off.
+	OpsListen string `json:"ops_listen" jsonschema:"Host:port of /healthz, /readyz and /metrics; empty turns them off."`
+	// TrustedProxies are networks whose X-Forwarded-* headers are believed.
+	TrustedProxies []string        `json:"trusted_proxies" jsonschema:"Networks (CIDR) of the load balancers whose X-Forwarded-* headers are believed."`
+	TLS            ServerTLSConfig `json:"tls" jsonschema:"Certificate of the public listener; without one it speaks plain HTTP."`
+	// DataDir is where keys and the SQLite file live.
+	DataDir string `json:"data_dir" jsonschema:"Keys and the SQLite file; created with mode 0700."`
+	// ShutdownGrace is how long running requests may take after SIGTERM.
+	ShutdownGrace time.Duration `json:"shutdown_grace" jsonschema:"How long running requests may take after SIGTERM."`
+}
+
+// ServerTLSConfig is `server.tls`; both files or none.
+type ServerTLSConfig struct {
+	CertFile string `json:"cert_file" jsonschema:"PEM file with the certificate and its chain."`
+	KeyFile  string `json:"key_file" jsonschema:"PEM file with the private key."`
+}
+
+// Default returns the section's defaults.
+func (ServerConfig) Default() ServerConfig {
+	return ServerConfig{Listen: ":8443", PathPrefix: "/_gate", OpsListen: "127.0.0.1:9090", DataDir: "./data", ShutdownGrace: 10 * time.Second}
+}
+
+// TrustedPrefixes returns TrustedProxies parsed; c must have passed Validate.
+func (c ServerConfig) TrustedPrefixes() []netip.Prefix {
+	out := make([]netip.Prefix, 0, len(c.TrustedProxies))
+	for _, s := range c.TrustedProxies {
+		if p, err := netip.ParsePrefix(s); err == nil {
+			out = append(out, p.Masked())
+		}
+	}
+	return out
+}
+
+// AdminsConfig is the `admins` section; somebody who is in either list is an administrator.
+type AdminsConfig struct {
+	Groups []string `json:"groups" jsonschema:"Members of these groups administer the gateway."`
+	Emails []string `json:"emails" jsonschema:"These people administer the gateway."`
+}
+
+// LogConfig is the `log` section.
+type LogConfig struct {
+	// Level is debug, info, warn or error.
+	Level string `json:"level" jsonschema:"Debug, info, warn or error."`
+	// Format is json or text.
+	Format string `json:"format" jsonschema:"Json or text."`
+}
+
+// Default returns the section's defaults.
+func (LogConfig) Default() LogConfig { return LogConfig{Level: "info", Format: "json"} }

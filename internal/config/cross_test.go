@@ -1,0 +1,181 @@
+package config
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"crmgate/internal/policy"
+	"crmgate/internal/provider"
+	"crmgate/internal/proxy"
+)
+
+// sound returns a Config without a fault.
+func sound() *Config {
+	c := Default()
+	c.Server.PublicURL = "https://crm.example.com"
+	c.Mail.From, c.Mail.SMTP.Host = "crm@example.com", "mail.example.com"
+	up := proxy.Config{}.Default()
+	up.ID, up.URLs = "crm", []string{"http://127.0.0.1:8069"}
+	c.Upstreams = []proxy.Config{up}
+	return &c
+}
+
+func TestCrossCheck(t *testing.T) {
+	provide := func(ids ...string) []provider.Config {
+		var out []provider.Config
+		for _, id := range ids {
+			out = append(out, provider.Config{ID: id, Domains: []string{id + ".example.com"}, Emails: []string{"x@" + id + ".test"}})
+		}
+		return out
+	}
+	tests := []struct {
+		name   string
+		change func(*Config)
+		want   string // path: part of the message; empty for none
+	}{
+		{"sound", func(c *Config) {}, ""},
+		{"no upstream", func(c *Config) { c.Upstreams = nil }, "upstreams: is missing"},
+		{"upstream without id", func(c *Config) { c.Upstreams[0].ID = "" }, "upstreams[0].id: is missing"},
+		{"upstream with a strange id", func(c *Config) { c.Upstreams[0].ID = "C_R" }, "upstreams[0].id: is not an id"},
+		{"two upstreams of one name", func(c *Config) {
+			c.Upstreams = append(c.Upstreams, c.Upstreams[0])
+			c.Upstreams[1].Paths = []string{"/x"}
+		}, "upstreams[1].id: is the id of upstreams[0] too"},
+		{"two upstreams for one path", func(c *Config) { c.Upstreams = append(c.Upstreams, c.Upstreams[0]); c.Upstreams[1].ID = "b" }, "upstreams[1].paths[0]: is served by upstreams[0] already"},
+		{"two upstreams on two hosts", func(c *Config) {
+			c.Upstreams = append(c.Upstreams, c.Upstreams[0])
+			c.Upstreams[1].ID, c.Upstreams[1].Hosts = "b", []string{"b.example.com"}
+		}, ""},
+		{"two providers of one name", func(c *Config) { c.Providers = provide("a", "a") }, "providers[1].id: is the id of providers[0] too"},
+		{"provider called local", func(c *Config) { c.Providers = provide("local") }, "providers[0].id: has a meaning of its own"},
+		{"one domain at two providers", func(c *Config) {
+			c.Providers = provide("a", "b")
+			c.Providers[1].Domains = []string{"b.example.com", "A.Example.com"}
+		}, `providers[1].domains[1]: "a.example.com" belongs to provider "a" already`},
+		{"one address at two providers", func(c *Config) {
+			c.Providers = provide("a", "b")
+			c.Providers[1].Emails = []string{"X@a.test"}
+		}, `providers[1].emails[0]: "x@a.test" belongs to provider "a" already`},
+		{"two that take the rest", func(c *Config) {
+			c.Providers = provide("a", "b")
+			c.Providers[0].Domains, c.Providers[1].Domains = []string{"*"}, []string{"*"}
+		}, `providers[1].domains[0]: "*" belongs to provider "a" already`},
+		{"rule of an unknown provider", func(c *Config) {
+			c.Providers = provide("contoso")
+			c.Access.Rules = []policy.RuleConfig{{Name: "a", Allow: policy.Allow{Providers: []string{"local", "contosso"}}}}
+		}, `access.rules[0].allow.providers[1]: there is no provider "contosso"`},
+		{"rule of an unknown upstream", func(c *Config) {
+			c.Access.Rules = []policy.RuleConfig{{Name: "a", Upstreams: []string{"crn"}, Allow: policy.Allow{Word: "anyone"}}}
+		}, `access.rules[0].upstreams[0]: there is no upstream "crn"`},
+		{"test with an unknown provider", func(c *Config) {
+			c.Access.Tests = []policy.TestConfig{{Provider: "x", Request: "GET /", Expect: "deny"}}
+		},
+			`access.tests[0].provider: there is no provider "x"`},
+		{"redis without addresses", func(c *Config) { c.Session.Store = "redis" }, "redis.addresses: is missing"},
+		{"nobody can sign in", func(c *Config) { c.Local.Enabled = false }, "local.enabled: is false and there is no provider"},
+		{"only providers", func(c *Config) { c.Local.Enabled = false; c.Providers = provide("a") }, ""},
+		{"reset without mail", func(c *Config) { c.Mail.SMTP.Host = "" }, "mail.smtp.host: is not set"},
+		{"no reset, no mail", func(c *Config) { c.Mail.SMTP.Host = ""; c.Local.Reset.Enabled = false }, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := sound()
+			tt.change(c)
+			var got []string
+			for _, p := range crossCheck(c) {
+				got = append(got, p.Path+": "+p.Message)
+			}
+			if tt.want == "" {
+				if len(got) > 0 {
+					t.Errorf("problems %q, want none", got)
+				}
+				return
+			}
+			path, message, _ := strings.Cut(tt.want, ": ")
+			if !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, path+": ") && strings.Contains(s, message) }) {
+				t.Errorf("problems %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestServerValidate(t *testing.T) {
+	type change = func(*ServerConfig)
+	url := func(s string) change { return func(c *ServerConfig) { c.PublicURL = s } }
+	tests := []struct {
+		name   string
+		change change
+		want   string // path of the only problem; empty for none
+	}{
+		{"https", url("https://crm.example.com"), ""},
+		{"https with a port", url("https://crm.example.com:8443"), ""},
+		{"http on localhost", url("http://localhost:8080"), ""},
+		{"http on a loopback address", url("http://127.0.0.9:8080"), ""},
+		{"http on the IPv6 loopback", url("http://[::1]:8080"), ""},
+		{"http below localhost", url("http://crm.localhost:8080"), ""},
+		{"http elsewhere", url("http://crm.example.com"), "public_url"},
+		{"http on a name that looks local", url("http://localhost.example.com"), "public_url"},
+		{"none", url(""), "public_url"},
+		{"no scheme", url("crm.example.com"), "public_url"},
+		{"no host", url("https://"), "public_url"},
+		{"other scheme", url("ftp://crm.example.com"), "public_url"},
+		{"path", url("https://crm.example.com/x"), "public_url"},
+		{"query", url("https://crm.example.com?x"), "public_url"},
+		{"fragment", url("https://crm.example.com#"), "public_url"},
+		{"user", url("https://ann@crm.example.com"), "public_url"},
+		{"capitals", url("https://CRM.example.com"), "public_url"},
+		{"bad port", url("https://crm.example.com:99999"), "public_url"},
+		{"open port", url("https://crm.example.com:"), "public_url"},
+		{"space", url("https://crm example.com"), "public_url"},
+		{"listen on an address", func(c *ServerConfig) { c.Listen = "[::1]:0" }, ""},
+		{"listen on nothing", func(c *ServerConfig) { c.Listen = "" }, "listen"},
+		{"listen without port", func(c *ServerConfig) { c.Listen = "127.0.0.1" }, "listen"},
+		{"listen on a word", func(c *ServerConfig) { c.Listen = ":https" }, "listen"},
+		{"listen on a path", func(c *ServerConfig) { c.Listen = "/run/x:1" }, "listen"},
+		{"no ops", func(c *ServerConfig) { c.OpsListen = "" }, ""},
+		{"ops in public", func(c *ServerConfig) { c.OpsListen = c.Listen }, "ops_listen"},
+		{"both on any port", func(c *ServerConfig) { c.Listen, c.OpsListen = "127.0.0.1:0", "127.0.0.1:0" }, ""},
+		{"ops out of range", func(c *ServerConfig) { c.OpsListen = ":70000" }, "ops_listen"},
+		{"deep prefix", func(c *ServerConfig) { c.PathPrefix = "/a/_b" }, ""},
+		{"prefix is the root", func(c *ServerConfig) { c.PathPrefix = "/" }, "path_prefix"},
+		{"prefix empty", func(c *ServerConfig) { c.PathPrefix = "" }, "path_prefix"},
+		{"prefix with a slash behind", func(c *ServerConfig) { c.PathPrefix = "/_gate/" }, "path_prefix"},
+		{"prefix without a slash", func(c *ServerConfig) { c.PathPrefix = "_gate" }, "path_prefix"},
+		{"prefix with dots", func(c *ServerConfig) { c.PathPrefix = "/../x" }, "path_prefix"},
+		{"prefix with escapes", func(c *ServerConfig) { c.PathPrefix = "/%5fgate" }, "path_prefix"},
+		{"prefix below well-known", func(c *ServerConfig) { c.PathPrefix = "/.well-known/gate" }, "path_prefix"},
+		{"trusted network", func(c *ServerConfig) { c.TrustedProxies = []string{"10.0.0.0/8", "fd00::/8"} }, ""},
+		{"trusted address", func(c *ServerConfig) { c.TrustedProxies = []string{"10.0.0.0/8", "10.0.0.1"} }, "trusted_proxies[1]"},
+		{"trusted everybody", func(c *ServerConfig) { c.TrustedProxies = []string{"0.0.0.0/0"} }, "trusted_proxies[0]"},
+		{"certificate alone", func(c *ServerConfig) { c.TLS.CertFile = "x" }, "tls.key_file"},
+		{"key alone", func(c *ServerConfig) { c.TLS.KeyFile = "x" }, "tls.cert_file"},
+		{"no data", func(c *ServerConfig) { c.DataDir = "" }, "data_dir"},
+		{"no grace", func(c *ServerConfig) { c.ShutdownGrace = 0 }, "shutdown_grace"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := sound().Server
+			tt.change(&c)
+			got := c.Validate()
+			switch {
+			case tt.want == "" && len(got) > 0:
+				t.Errorf("problems %+v, want none", got)
+			case tt.want != "" && (len(got) != 1 || got[0].Path != tt.want):
+				t.Errorf("problems %+v, want one at %s", got, tt.want)
+			}
+		})
+	}
+	if p := (ServerConfig{PublicURL: "https://x", Listen: ":1", PathPrefix: "/g", DataDir: "d", ShutdownGrace: 1, TrustedProxies: []string{"::/0"}}).Validate(); len(p) != 1 || !p[0].Warning {
+		t.Errorf("trusting everybody is %+v, want one warning", p)
+	}
+}
+
+func TestAdminsAndLogValidate(t *testing.T) {
+	if p := (AdminsConfig{Emails: []string{"ann@example.com", "ann"}, Groups: []string{" "}}).Validate(); len(p) != 2 {
+		t.Errorf("problems %+v, want two", p)
+	}
+	if p := (LogConfig{Level: "loud", Format: "xml"}).Validate(); len(p) != 2 {
+		t.Errorf("problems %+v, want two", p)
+	}
+}

@@ -1,0 +1,66 @@
+package config
+
+import (
+	"reflect"
+	"strings"
+)
+
+// settlePaths makes every path that ends in _file or _dir absolute, and notes those that cannot be read. Those are emptied
+// then: a package's Validate may open what it is given, and must not be made to open a pipe or a device.
+func settlePaths(v reflect.Value, at path, f files, r *Report) {
+	switch {
+	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct:
+		for i := range v.Len() {
+			settlePaths(v.Index(i), at.item(i), f, r)
+		}
+	case v.Kind() == reflect.Struct:
+		fields := fieldsOf(v.Type())
+		for _, fd := range fields {
+			inner, where := v.Field(fd.index), at.key(fd.key)
+			if fd.typ.Kind() != reflect.String {
+				settlePaths(inner, where, f, r)
+				continue
+			}
+			if inner.String() == "" || !isPath(fd.key) {
+				continue
+			}
+			inner.SetString(f.resolve(inner.String()))
+			// data_dir is made at the start, and a secret's file has been read.
+			if fd.key == "data_dir" || isTwin(fd.key, fields) {
+				continue
+			}
+			if message := f.fault(inner.String(), strings.HasSuffix(fd.key, "_dir")); message != "" {
+				r.put(Finding{Path: where.concrete, Message: message, Hint: "A relative path starts at the folder of the configuration file."})
+				inner.SetString("")
+			}
+		}
+	}
+}
+
+func isPath(key string) bool {
+	return strings.HasSuffix(key, "_file") || strings.HasSuffix(key, "_dir")
+}
+
+// isTwin reports whether a key names the file of a secret beside it.
+func isTwin(key string, fields []field) bool {
+	for _, f := range fields {
+		if f.typ == secretType && f.key+"_file" == key {
+			return true
+		}
+	}
+	return false
+}
+
+// fault says what is wrong with a file or folder, "" where nothing is.
+func (f files) fault(name string, isDir bool) string {
+	info, err := f.stat(name)
+	switch {
+	case err != nil:
+		return "cannot be read: " + whyUnreadable(err)
+	case isDir && !info.IsDir():
+		return "is not a folder"
+	case !isDir && !info.Mode().IsRegular():
+		return "is not a regular file"
+	}
+	return ""
+}

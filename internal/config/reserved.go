@@ -1,0 +1,158 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+)
+
+// reservedKey is a key of the surface that this version knows and does not fulfil.
+type reservedKey struct {
+	// pattern is the path with [] for every index, such as providers[].factor.
+	pattern string
+	// only is the accepted value; its type is the key's shape. Nil for a pattern below another one.
+	only any
+	// also are further values that mean the same to this version.
+	also []any
+	// warning is said about the values in also; empty for nothing.
+	warning string
+	// about describes the key in the schema.
+	about string
+}
+
+// reservedKeys is the table. A key leaves it when the package that fulfils it declares a field of that name.
+func reservedKeys() []reservedKey {
+	return []reservedKey{
+		{pattern: "server.tls.acme", only: acmeConfig{}, about: "Certificates by ACME; reserved."},
+		{pattern: "upstreams[].paths_as_is", only: false, about: "Pass encoded slashes and the like on; reserved."},
+		{pattern: "upstreams[].cookies", only: cookiesConfig{}, about: "What happens to the CRM's cookies; reserved."},
+		{pattern: "upstreams[].health", only: healthConfig{Interval: 10 * time.Second}, about: "Active health checks; reserved."},
+		{pattern: "access.rules[].require_factor", only: false, about: "Ask for a second factor; reserved."},
+		{pattern: "providers[].factor", only: "trust", about: "Second factor on top of the provider's own; reserved."},
+		{pattern: "providers[].revalidate", only: time.Duration(0), also: []any{5 * time.Minute},
+			warning: "is not done by this version: a live session is not checked against the provider again",
+			about:   "How often a live session is checked against the provider; reserved."},
+		{pattern: "providers[].password_change", only: false, about: "Change directory passwords here; reserved."},
+		{pattern: "local.password.min_length_with_factor", only: 8, about: "Shortest password beside a second factor; reserved."},
+		{pattern: "local.password.max_age", only: time.Duration(0), about: "How long a password may be used; reserved."},
+		{pattern: "local.password.breach_check", only: "", about: "List of breached passwords; reserved."},
+		{pattern: "local.reset.require_username", only: false, about: "Ask for address and username; reserved."},
+		{pattern: "factors", about: "Second factors; reserved.", only: factorsConfig{
+			Policy: "optional", RequiredFor: requiredForConfig{Admins: true},
+			Allowed:        []string{"passkey", "totp", "email", "sms", "recovery"},
+			RememberDevice: 30 * 24 * time.Hour, SMS: smsConfig{Method: "POST"}}},
+		// Nobody can enrol a factor yet, so both come to the same.
+		{pattern: "factors.policy", also: []any{"off"}},
+		{pattern: "tracing", only: tracingConfig{}, about: "OpenTelemetry; reserved."},
+	}
+}
+
+type acmeConfig struct {
+	Domains  []string `json:"domains"`
+	Email    string   `json:"email"`
+	CacheDir string   `json:"cache_dir"`
+}
+
+type cookiesConfig struct {
+	Clear []string `json:"clear"`
+	Bind  bool     `json:"bind"`
+}
+
+type healthConfig struct {
+	Path     string        `json:"path"`
+	Interval time.Duration `json:"interval"`
+}
+
+type factorsConfig struct {
+	Policy         string            `json:"policy"`
+	RequiredFor    requiredForConfig `json:"required_for"`
+	Allowed        []string          `json:"allowed"`
+	RememberDevice time.Duration     `json:"remember_device"`
+	SMS            smsConfig         `json:"sms"`
+}
+
+type requiredForConfig struct {
+	Groups []string `json:"groups"`
+	Admins bool     `json:"admins"`
+}
+
+type smsConfig struct {
+	URL     string         `json:"url"`
+	Method  string         `json:"method"`
+	Headers []headerConfig `json:"headers"`
+	Body    string         `json:"body"`
+}
+
+type headerConfig struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+type tracingConfig struct {
+	OTLPEndpoint string `json:"otlp_endpoint"`
+}
+
+// reservedSet is the table by pattern.
+type reservedSet map[string]reservedKey
+
+func newReservedSet() reservedSet {
+	s := reservedSet{}
+	for _, k := range reservedKeys() {
+		s[k.pattern] = k
+	}
+	return s
+}
+
+// check compares what stands in the file with the only value accepted there.
+func (s reservedSet) check(got, only any, at path, report *Report) {
+	if m, ok := got.(map[string]any); ok {
+		want, _ := only.(map[string]any)
+		for key, v := range m {
+			s.check(v, want[key], at.key(key), report)
+		}
+		return
+	}
+	if same(got, only) {
+		return
+	}
+	k := s[at.pattern]
+	if slices.ContainsFunc(k.also, func(v any) bool { return same(got, v) }) {
+		if k.warning != "" {
+			report.put(Finding{Path: at.concrete, Message: k.warning, Hint: "Leave it out, or set it to " + show(only) + ".", Warning: true})
+		}
+		return
+	}
+	report.put(Finding{Path: at.concrete, Message: "is not supported by this version with another value than " + show(only), Hint: "Leave it out."})
+}
+
+func same(a, b any) bool {
+	x, ok := a.([]any)
+	y, also := b.([]any)
+	if ok && also && len(x) == 0 && len(y) == 0 {
+		return true
+	}
+	return reflect.DeepEqual(a, b)
+}
+
+// show writes a default the way it would stand in the file.
+func show(v any) string {
+	switch v := v.(type) {
+	case time.Duration:
+		return formatDuration(v)
+	case string:
+		if v == "" {
+			return `""`
+		}
+	case []any:
+		s := "["
+		for i, item := range v {
+			if i > 0 {
+				s += ", "
+			}
+			s += show(item)
+		}
+		return s + "]"
+	}
+	return fmt.Sprint(v)
+}

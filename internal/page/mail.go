@@ -1,0 +1,61 @@
+package page
+
+import (
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"strings"
+	texttemplate "text/template"
+)
+
+// loadMails parses templates/mail. A mail is a text, and beside it HTML where <name>.html exists. Files whose name begins
+// with "_" are parts of others.
+func (p *Pages) loadMails(files fs.FS) error {
+	p.mails, p.letters = texttemplate.New("mail").Funcs(functions()), template.New("mail").Funcs(functions())
+	texts, err := fs.Glob(files, "mail/*.txt")
+	if err != nil {
+		return err
+	}
+	if len(texts) > 0 {
+		if _, err := p.mails.ParseFS(files, "mail/*.txt"); err != nil {
+			return err
+		}
+	}
+	letters, err := fs.Glob(files, "mail/*.html")
+	if err != nil || len(letters) == 0 {
+		return err
+	}
+	_, err = p.letters.ParseFS(files, "mail/*.html")
+	return err
+}
+
+// RenderMail renders templates/mail/<name>.txt and .html with the same View as pages have (data is .Data); the text's first line
+// "Subject: ..." is the subject. A mail without .html has no html.
+func (p *Pages) RenderMail(name string, data any) (subject, text, html string, err error) {
+	v := p.common
+	v.Data = data
+	t := p.mails.Lookup(name + ".txt")
+	if t == nil {
+		return "", "", "", fmt.Errorf("render mail %s: no such template", name)
+	}
+	var b strings.Builder
+	if err := t.Execute(&b, v); err != nil {
+		return "", "", "", fmt.Errorf("render mail %s: %w", name, err)
+	}
+	first, rest, _ := strings.Cut(strings.TrimLeft(b.String(), "\r\n"), "\n")
+	subject, ok := strings.CutPrefix(first, "Subject:")
+	// Fields joined by one space: a name with a line break in it must not become a header.
+	if subject = strings.Join(strings.Fields(subject), " "); !ok || subject == "" {
+		return "", "", "", fmt.Errorf("render mail %s: %w", name, errors.New(`the first line is not "Subject: ..."`))
+	}
+	text = strings.TrimSpace(rest) + "\n"
+	if l := p.letters.Lookup(name + ".html"); l != nil {
+		var b strings.Builder
+		if err := l.Execute(&b, v); err != nil {
+			return "", "", "", fmt.Errorf("render mail %s: %w", name, err)
+		}
+		html = b.String()
+	}
+	return subject, text, html, nil
+}

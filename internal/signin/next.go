@@ -1,0 +1,133 @@
+package signin
+
+import (
+	"net/http"
+	"time"
+
+	"crmgate/internal/account"
+	"crmgate/internal/audit"
+	"crmgate/internal/fault"
+	"crmgate/internal/identity"
+	"crmgate/internal/session"
+	"crmgate/internal/token"
+)
+
+// StepKind says what the browser should see next.
+type StepKind int
+
+// The steps.
+const (
+	// StepUnknown shows the sign-in page again: no way in takes this identifier.
+	StepUnknown StepKind = iota
+	// StepRedirect sends the browser to URL, the provider's own page.
+	StepRedirect
+	// StepPassword shows the password page.
+	StepPassword
+	// StepDone sends the browser to URL, where it was going; the session has started.
+	StepDone
+)
+
+// Step is what Next decided.
+type Step struct {
+	Kind StepKind
+	// URL belongs to StepRedirect and StepDone.
+	URL string
+	// Provider is whose password StepPassword asks for; nil where it is a local one or must not be told.
+	Provider *identity.Info
+}
+
+// progress is what is known of a sign-in so far. Next reads nothing else.
+type progress struct {
+	identifier              string
+	returnTo                string
+	remember, selectAccount bool
+
+	// provider is who will be asked, nil where nobody but ourselves.
+	provider identity.Provider
+	// local is true where a local password may be meant.
+	local bool
+
+	// via, account and identity are set by a proof: which provider (or "local") vouched, for whom, and what it said.
+	via      string
+	account  *account.Account
+	identity identity.Identity
+}
+
+// Next is the dispatcher: from what is known it decides the one step that follows.
+func (f *Flow) Next(w http.ResponseWriter, r *http.Request, p progress) (Step, error) {
+	if p.account != nil {
+		return f.finish(w, r, p)
+	}
+	switch who := p.provider.(type) {
+	case identity.Redirector:
+		return f.redirect(w, r, p, who)
+	case identity.PasswordChecker:
+		step := Step{Kind: StepPassword}
+		if !p.local {
+			info := who.Info()
+			step.Provider = &info
+		}
+		return step, nil
+	}
+	if p.local {
+		return Step{Kind: StepPassword}, nil
+	}
+	return Step{Kind: StepUnknown}, nil
+}
+
+// redirect saves an attempt and sends the browser to the provider.
+func (f *Flow) redirect(w http.ResponseWriter, r *http.Request, p progress, to identity.Redirector) (Step, error) {
+	ctx, now, state := r.Context(), f.now(), token.NewSecret()
+	a := Attempt{
+		StateDigest: token.Digest(state), Provider: to.Info().ID, Nonce: token.NewSecret(), Verifier: token.NewSecret(),
+		ReturnTo: p.returnTo, CreatedAt: now, ExpiresAt: now.Add(AttemptLifetime),
+	}
+	there, err := to.AuthURL(ctx, identity.AuthRequest{
+		State: state, Nonce: a.Nonce, Verifier: a.Verifier, LoginHint: p.identifier, SelectAccount: p.selectAccount,
+	})
+	if err != nil {
+		return Step{}, err
+	}
+	a.Browser = f.Sessions.Browser(w, r)
+	if err := f.Attempts.CreateAttempt(ctx, a, MaxAttempts); err != nil {
+		return Step{}, err
+	}
+	return Step{Kind: StepRedirect, URL: there}, nil
+}
+
+// finish starts the session. It is the only place that does.
+func (f *Flow) finish(w http.ResponseWriter, r *http.Request, p progress) (Step, error) {
+	ctx, a := r.Context(), p.account
+	s := session.Session{
+		AccountID: a.ID, Email: a.Email, Name: a.Name, Username: a.Username, Groups: a.Groups, Provider: p.via,
+		Issuer: p.identity.Issuer, Subject: p.identity.Subject, ProviderSession: p.identity.SessionID, IDToken: p.identity.IDToken,
+		AMR: p.identity.AMR, AuthTime: p.identity.AuthTime, Remember: p.remember,
+	}
+	if p.via != account.OwnerLocal {
+		s.Groups = p.identity.Groups
+	}
+	if len(s.AMR) == 0 && p.identity.IDToken == "" {
+		s.AMR = []string{"pwd"}
+	}
+	if s.AuthTime.IsZero() || s.AuthTime.After(f.now()) {
+		s.AuthTime = f.now()
+	}
+	o := audit.OriginOf(ctx)
+	s.Address, s.UserAgent = o.Address, o.UserAgent
+	started, err := f.Sessions.Start(w, r, s)
+	if err != nil {
+		return Step{}, err
+	}
+	// An administrator may have disabled the account between the proof and the session; ending all sessions then missed
+	// this one, so it is looked at again now that it exists.
+	if fresh, err := f.Accounts.Store.GetAccount(ctx, a.ID); err != nil || fresh.State != account.Active {
+		if err := f.Sessions.Revoke(ctx, started.ID); err != nil {
+			return Step{}, err
+		}
+		refusal := fault.New(fault.Forbidden, "This account is disabled. Please ask your administrator.").WithReason("account_disabled")
+		f.refused(ctx, p, refusal)
+		return Step{}, refusal
+	}
+	f.Audit.Record(ctx, audit.Event{Time: time.Time{}, Kind: audit.SignIn, AccountID: a.ID, Provider: p.via}.From(ctx))
+	return Step{Kind: StepDone, URL: p.returnTo}, nil
+}
