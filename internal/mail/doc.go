@@ -3,6 +3,13 @@
 //
 // Decisions:
 //   - Sending is asynchronous: the page that caused a mail answers before the mail server is asked, so neither its speed nor its
-//     trouble shows who has an account. Temporary refusals are tried again.
-//   - TLS is demanded unless the configuration says "none"; credentials never travel in the clear.
+//     trouble shows who has an account. Temporary refusals are tried again over some minutes; the queue is bounded and in memory,
+//     because a link that nobody got is asked for again.
+//   - Everything that can be wrong with a message itself (address, template) is found by Send, not later in a log.
+//   - TLS is demanded unless the configuration says "none"; credentials never travel in the clear, not even on loopback.
+//   - Recipients are plain addresses that CheckAddress takes: no display names, quotes, routes or comments, in which
+//     senders elsewhere have lost recipients or gained some (CVE-2025-59937).
+//   - A log line names template, recipient and the server's status. What the server says is shortened where it could repeat the
+//     message: spam filters like to quote the link they dislike, and the link is a key.
+//   - HELO and Message-ID are made from the domain of `from`; the machine's own name stays inside.
 package mail

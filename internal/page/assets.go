@@ -15,16 +15,28 @@ import (
 	"crmgate/internal/fault"
 )
 
-// assetTypes are what may stand in templates/static. Types are fixed here: the system's table differs from host to host.
-var assetTypes = map[string]string{
-	".css":   "text/css; charset=utf-8",
-	".js":    "text/javascript; charset=utf-8",
-	".svg":   "image/svg+xml",
-	".png":   "image/png",
-	".jpg":   "image/jpeg",
-	".jpeg":  "image/jpeg",
-	".webp":  "image/webp",
-	".woff2": "font/woff2",
+const cssType = "text/css; charset=utf-8"
+
+// assetType returns the type of a file in templates/static, "" for what is not served. The types are fixed here: the system's
+// table differs from host to host.
+func assetType(name string) string {
+	switch path.Ext(name) {
+	case ".css":
+		return cssType
+	case ".js":
+		return "text/javascript; charset=utf-8"
+	case ".svg":
+		return "image/svg+xml"
+	case ".png":
+		return "image/png"
+	case ".jpg", ".jpeg":
+		return "image/jpeg"
+	case ".webp":
+		return "image/webp"
+	case ".woff2":
+		return "font/woff2"
+	}
+	return ""
 }
 
 type asset struct {
@@ -48,7 +60,7 @@ func loadAssets(cfg Config, files fs.FS) (assets, error) {
 		return a, err
 	}
 	for _, e := range entries {
-		contentType := assetTypes[path.Ext(e.Name())]
+		contentType := assetType(e.Name())
 		if contentType == "" || e.IsDir() {
 			continue
 		}
@@ -60,9 +72,9 @@ func loadAssets(cfg Config, files fs.FS) (assets, error) {
 	}
 	brand, err := brandCSS(cfg.Color)
 	if err != nil {
-		return a, fmt.Errorf("colour %q: %w", cfg.Color, err)
+		return a, err
 	}
-	a.files["brand.css"] = asset{[]byte(brand), assetTypes[".css"]}
+	a.files["brand.css"] = asset{[]byte(brand), cssType}
 	if icon, ok := a.files["favicon.svg"]; ok {
 		// The icon is drawn in currentColor, which a browser's tab has not.
 		icon.body = bytes.ReplaceAll(icon.body, []byte("currentColor"), []byte(cfg.Color))

@@ -1,11 +1,10 @@
 package page
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
-	"regexp"
-	"strconv"
 	"strings"
 )
 
@@ -15,6 +14,8 @@ const (
 	lightGround  = "#f4f6f9"
 	darkSurface  = "#1a1f27"
 	darkGround   = "#11151b"
+	lightHover   = "#f1f4f8"
+	darkHover    = "#242b35"
 )
 
 // Contrast that WCAG 2.2 asks for: 1.4.3 for text, 1.4.11 for the shape of a control.
@@ -28,22 +29,16 @@ var errColor = errors.New("not a colour of the form #rrggbb")
 // color is sRGB with each part between 0 and 1.
 type color [3]float64
 
-var (
-	white = color{1, 1, 1}
-	black = color{}
-)
-
-var colorForm = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
+func white() color { return color{1, 1, 1} }
+func black() color { return color{} }
 
 func parseColor(s string) (color, error) {
-	if !colorForm.MatchString(s) {
+	digits, ok := strings.CutPrefix(s, "#")
+	b, err := hex.DecodeString(digits)
+	if !ok || err != nil || len(b) != 3 {
 		return color{}, errColor
 	}
-	n, err := strconv.ParseUint(s[1:], 16, 32)
-	if err != nil {
-		return color{}, errColor
-	}
-	return color{float64(n>>16) / 255, float64(n>>8&255) / 255, float64(n&255) / 255}, nil
+	return color{float64(b[0]) / 255, float64(b[1]) / 255, float64(b[2]) / 255}, nil
 }
 
 // String returns #rrggbb.
@@ -94,10 +89,10 @@ func (c color) readable(pole color, least float64, surfaces ...color) color {
 
 // on returns the text colour for a background: white where it can be read, else black, which then can.
 func (c color) on() color {
-	if contrast(c, white) >= textContrast {
-		return white
+	if contrast(c, white()) >= textContrast {
+		return white()
 	}
-	return black
+	return black()
 }
 
 // brandCSS is the style sheet that holds the brand's colours, made readable for light and for dark pages.
@@ -111,15 +106,15 @@ func brandCSS(brand string) (string, error) {
 		fill := c.readable(pole, shapeContrast, surfaces...)
 		ink := fill.on()
 		// Away from the text: the text gets easier to read under the pointer, never harder.
-		away := white
-		if ink == white {
-			away = black
+		away := white()
+		if ink == white() {
+			away = black()
 		}
 		return fmt.Sprintf("  --brand: %s;\n  --brand-hover: %s;\n  --on-brand: %s;\n  --accent: %s;\n",
 			fill, fill.mix(away, 0.14), ink, c.readable(pole, textContrast, surfaces...))
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, ":root {\n%s}\n", theme(black, surface(lightSurface), surface(lightGround)))
-	fmt.Fprintf(&b, "@media (prefers-color-scheme: dark) {\n:root {\n%s}\n}\n", theme(white, surface(darkSurface), surface(darkGround)))
+	fmt.Fprintf(&b, ":root {\n%s}\n", theme(black(), surface(lightSurface), surface(lightGround), surface(lightHover)))
+	fmt.Fprintf(&b, "@media (prefers-color-scheme: dark) {\n:root {\n%s}\n}\n", theme(white(), surface(darkSurface), surface(darkGround), surface(darkHover)))
 	return b.String(), nil
 }

@@ -24,21 +24,29 @@ type Failure struct {
 	SwitchURL string
 }
 
-// kinds says what each kind of fault is on the wire and in the log.
-var kinds = map[fault.Kind]struct {
-	status int
-	level  slog.Level
-}{
-	fault.Internal:        {http.StatusInternalServerError, slog.LevelError},
-	fault.Invalid:         {http.StatusBadRequest, slog.LevelInfo},
-	fault.Unauthenticated: {http.StatusUnauthorized, slog.LevelInfo},
-	fault.Forbidden:       {http.StatusForbidden, slog.LevelInfo},
-	fault.NotFound:        {http.StatusNotFound, slog.LevelInfo},
-	fault.Conflict:        {http.StatusConflict, slog.LevelInfo},
-	fault.Expired:         {http.StatusGone, slog.LevelInfo},
-	fault.TooMany:         {http.StatusTooManyRequests, slog.LevelWarn},
-	fault.Upstream:        {http.StatusBadGateway, slog.LevelWarn},
-	fault.Unavailable:     {http.StatusServiceUnavailable, slog.LevelWarn},
+// weigh says what a kind of fault is on the wire and in the log.
+func weigh(k fault.Kind) (status int, level slog.Level) {
+	switch k {
+	case fault.Invalid:
+		return http.StatusBadRequest, slog.LevelInfo
+	case fault.Unauthenticated:
+		return http.StatusUnauthorized, slog.LevelInfo
+	case fault.Forbidden:
+		return http.StatusForbidden, slog.LevelInfo
+	case fault.NotFound:
+		return http.StatusNotFound, slog.LevelInfo
+	case fault.Conflict:
+		return http.StatusConflict, slog.LevelInfo
+	case fault.Expired:
+		return http.StatusGone, slog.LevelInfo
+	case fault.TooMany:
+		return http.StatusTooManyRequests, slog.LevelWarn
+	case fault.Upstream:
+		return http.StatusBadGateway, slog.LevelWarn
+	case fault.Unavailable:
+		return http.StatusServiceUnavailable, slog.LevelWarn
+	}
+	return http.StatusInternalServerError, slog.LevelError
 }
 
 // ourFault is what people read where no fault says more.
@@ -55,16 +63,13 @@ func (p *Pages) Fail(w http.ResponseWriter, r *http.Request, err error) {
 			cause = known.Unwrap()
 		}
 	}
-	k, ok := kinds[f.Kind]
-	if !ok {
-		k = kinds[fault.Internal]
-	}
+	status, level := weigh(f.Kind)
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
-		k.level = slog.LevelDebug // the browser went away; nobody reads the answer
+		level = slog.LevelDebug // the browser went away; nobody reads the answer
 	}
 	ref := reference(r)
 	attrs := []slog.Attr{
-		slog.String("reference", ref), slog.String("kind", f.Kind.String()), slog.Int("status", k.status),
+		slog.String("reference", ref), slog.String("kind", f.Kind.String()), slog.Int("status", status),
 		slog.String("method", r.Method), slog.String("path", loggedPath(r)), slog.String("sentence", f.Sentence),
 	}
 	if f.Reason != "" {
@@ -73,7 +78,7 @@ func (p *Pages) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	if cause != nil {
 		attrs = append(attrs, slog.String("cause", cause.Error()))
 	}
-	p.log.LogAttrs(r.Context(), k.level, "request failed", attrs...)
+	p.log.LogAttrs(r.Context(), level, "request failed", attrs...)
 
 	switch f.Kind {
 	case fault.TooMany:
@@ -81,7 +86,7 @@ func (p *Pages) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	case fault.Unavailable:
 		w.Header().Set("Retry-After", "20")
 	}
-	fail := Failure{Kind: strings.ReplaceAll(f.Kind.String(), " ", "_"), Status: k.status, Sentence: f.Sentence}
+	fail := Failure{Kind: strings.ReplaceAll(f.Kind.String(), " ", "_"), Status: status, Sentence: f.Sentence}
 	fail.NextLabel, fail.NextURL = p.next(r, f)
 	p.answer(w, r, ref, fail)
 }

@@ -12,7 +12,7 @@ import (
 // loadMails parses templates/mail. A mail is a text, and beside it HTML where <name>.html exists. Files whose name begins
 // with "_" are parts of others.
 func (p *Pages) loadMails(files fs.FS) error {
-	p.mails, p.letters = texttemplate.New("mail"), template.New("mail")
+	p.mails, p.letters = texttemplate.New("mail").Funcs(functions()), template.New("mail").Funcs(functions())
 	texts, err := fs.Glob(files, "mail/*.txt")
 	if err != nil {
 		return err
@@ -33,7 +33,8 @@ func (p *Pages) loadMails(files fs.FS) error {
 // RenderMail renders templates/mail/<name>.txt and .html with the same View as pages have (data is .Data); the text's first line
 // "Subject: ..." is the subject. A mail without .html has no html.
 func (p *Pages) RenderMail(name string, data any) (subject, text, html string, err error) {
-	v := View{Product: p.cfg.Product, Organisation: p.cfg.Organisation, Color: p.cfg.Color, Support: p.cfg.Support, Prefix: p.prefix, Data: data}
+	v := p.common
+	v.Data = data
 	t := p.mails.Lookup(name + ".txt")
 	if t == nil {
 		return "", "", "", fmt.Errorf("render mail %s: no such template", name)

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 	"sync"
@@ -24,8 +25,10 @@ const maxKept = 256 << 10
 // View is what every page and mail can show. What the page itself brings is Data.
 type View struct {
 	Product, Organisation string
-	// Color is the brand colour as configured; pages take theirs from the style sheet.
-	Color   string
+	// Color is the brand colour as configured, OnColor the black or white that can be read on it. They are for mails; pages
+	// take their colours from the style sheet.
+	Color, OnColor string
+
 	Support Support
 	// Logo is the address of the logo, empty where there is none.
 	Logo string
@@ -38,8 +41,9 @@ type View struct {
 
 // Pages renders pages and mails. It is immutable and safe for concurrent use.
 type Pages struct {
-	cfg     Config
-	prefix  string
+	prefix string
+	// common is what pages and mails show alike.
+	common  View
 	log     *slog.Logger
 	logo    string
 	assets  assets
@@ -52,9 +56,16 @@ type Pages struct {
 // New loads all templates from files (package templates) and from cfg.TemplatesDir, and fails on the first that does not parse.
 // Prefix is server.path_prefix.
 func New(cfg Config, files fs.FS, prefix string, log *slog.Logger) (*Pages, error) {
-	p := &Pages{cfg: cfg, prefix: prefix, log: log, buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }}}
+	brand, err := parseColor(cfg.Color)
+	if err != nil {
+		return nil, fmt.Errorf("read branding.color %q: %w", cfg.Color, err)
+	}
+	p := &Pages{prefix: prefix, log: log, buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }}}
+	p.common = View{
+		Product: cfg.Product, Organisation: cfg.Organisation, Color: brand.String(), OnColor: brand.on().String(),
+		Support: cfg.Support, Prefix: prefix,
+	}
 	files = over(cfg.TemplatesDir, files)
-	var err error
 	if p.assets, err = loadAssets(cfg, files); err != nil {
 		return nil, fmt.Errorf("load assets: %w", err)
 	}
@@ -71,11 +82,7 @@ func New(cfg Config, files fs.FS, prefix string, log *slog.Logger) (*Pages, erro
 }
 
 func (p *Pages) loadPages(files fs.FS) error {
-	base, err := template.New("base").Funcs(template.FuncMap{
-		"asset":   p.asset,
-		"initial": initial,
-		"dict":    dict,
-	}).ParseFS(files, "layout/*.html", "parts/*.html")
+	base, err := template.New("base").Funcs(functions()).Funcs(template.FuncMap{"asset": p.asset}).ParseFS(files, "layout/*.html", "parts/*.html")
 	if err != nil {
 		return err
 	}
@@ -109,10 +116,9 @@ func (p *Pages) asset(name string) string {
 
 // view is what a page about r shows around data.
 func (p *Pages) view(r *http.Request, data any) View {
-	return View{
-		Product: p.cfg.Product, Organisation: p.cfg.Organisation, Color: p.cfg.Color, Support: p.cfg.Support,
-		Logo: p.logo, Prefix: p.prefix, Reference: audit.OriginOf(r.Context()).Reference, Data: data,
-	}
+	v := p.common
+	v.Logo, v.Reference, v.Data = p.logo, audit.OriginOf(r.Context()).Reference, data
+	return v
 }
 
 // Render writes a page: templates/pages/<name>.html inside the layout, with data as .Data. Nothing is written where an error is
@@ -172,6 +178,11 @@ func (p *Pages) Handle(h func(http.ResponseWriter, *http.Request) error) http.Ha
 	})
 }
 
+// functions are what templates may call, pages and mails alike.
+func functions() map[string]any {
+	return map[string]any{"initial": initial, "dict": dict, "dial": dial, "host": host}
+}
+
 // initial returns the first letter or digit of a name in upper case, for the mark of a product or provider without a logo.
 func initial(name string) string {
 	for _, r := range name {
@@ -183,6 +194,24 @@ func initial(name string) string {
 		return string(r)
 	}
 	return ""
+}
+
+// dial returns a telephone number as a tel: address wants it.
+func dial(number string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '+' || unicode.IsDigit(r) {
+			return r
+		}
+		return -1
+	}, number)
+}
+
+// host returns the host of a web address, for people to read.
+func host(address string) string {
+	if u, err := url.Parse(address); err == nil && u.Host != "" {
+		return u.Host
+	}
+	return address
 }
 
 // dict hands several named values to a part: {{template "part" (dict "id" "password" "label" "Password")}}.

@@ -64,13 +64,17 @@ func (f *Flow) Begin(w http.ResponseWriter, r *http.Request, req Request) (Step,
 	return f.Next(w, r, p)
 }
 
-// Password checks a password against the directory or the local account that the identifier belongs to. A wrong name or
+// Password checks a password against the directory that was chosen, or the directory or local account that the identifier belongs to. A wrong name or
 // password is identity.ErrWrongPassword; a state that only the right password reveals is a fault with a sentence. An
 // identifier whose provider has its own page is sent there: its password is none of ours.
 func (f *Flow) Password(w http.ResponseWriter, r *http.Request, req Request) (Step, error) {
 	ctx := r.Context()
 	p := progress{identifier: req.Identifier, returnTo: f.returnTo(req.ReturnTo), remember: req.Remember}
-	p.provider, p.local = f.route(req.Identifier)
+	if req.Provider == "" {
+		p.provider, p.local = f.route(req.Identifier)
+	} else if p.provider, _ = f.Realms.Get(req.Provider); p.provider == nil {
+		return Step{}, errNoProvider
+	}
 	if p.local {
 		// Only now, with a password in hand, may it matter whether a local account exists: the page before is the same for all.
 		known, err := f.Accounts.HasLocal(ctx, req.Identifier)
@@ -86,13 +90,14 @@ func (f *Flow) Password(w http.ResponseWriter, r *http.Request, req Request) (St
 		p.account, err = f.Accounts.CheckPassword(ctx, req.Identifier, req.Password)
 	case checker != nil:
 		p.via = checker.Info().ID
-		if p.identity, err = checker.CheckPassword(ctx, req.Identifier, req.Password); err == nil {
-			p.account, err = f.Accounts.Admit(ctx, p.identity)
+		if p.identity, err = checker.CheckPassword(ctx, req.Identifier, req.Password); err != nil {
+			f.refused(ctx, p, err)
+			return Step{}, err
 		}
+		p.account, err = f.Accounts.Admit(ctx, p.identity)
 	}
 	if err != nil {
-		f.refused(ctx, p, err)
-		return Step{}, err
+		return Step{}, err // package account has recorded why
 	}
 	return f.Next(w, r, p)
 }
@@ -112,12 +117,12 @@ func (f *Flow) Callback(w http.ResponseWriter, r *http.Request, providerID strin
 		p.returnTo = attempt.ReturnTo
 		p.identity, err = redirector.Exchange(ctx, identity.Callback{Params: params, Nonce: attempt.Nonce, Verifier: attempt.Verifier})
 	}
-	if err == nil {
-		p.account, err = f.Accounts.Admit(ctx, p.identity)
-	}
 	if err != nil {
 		f.refused(ctx, p, err)
 		return Step{}, err
+	}
+	if p.account, err = f.Accounts.Admit(ctx, p.identity); err != nil {
+		return Step{}, err // package account has recorded why
 	}
 	return f.Next(w, r, p)
 }
@@ -179,7 +184,7 @@ func (f *Flow) route(identifier string) (p identity.Provider, local bool) {
 	return nil, f.LocalEnabled
 }
 
-// refused writes a failed sign-in to the audit trail.
+// refused records a sign-in that failed before an account was asked for.
 func (f *Flow) refused(ctx context.Context, p progress, err error) {
 	reason := "error"
 	var e *fault.Error

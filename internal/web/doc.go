@@ -1,3 +1,13 @@
 // Package web owns the pages below the gateway's prefix, one file per page. Each handler reads its form, asks a service and names a
-// template; it decides nothing itself.
+// template; it decides nothing itself. The pages' words are templates (package page), the sign-in's steps are package signin, people
+// and their passwords are package account.
+//
+// Decisions:
+//   - Addresses are registered without methods and Handler.on picks the method: with a catch-all for unknown addresses,
+//     http.ServeMux would answer a wrong method with 404.
+//   - A mailed link moves its token into a cookie of its own page and redirects at once: the token stays in no address bar, history,
+//     log or Referer, and opening the link uses nothing up, so mail scanners do no harm.
+//   - That cookie is SameSite=Lax: a click in a webmail is a navigation from another site, which Strict would not survive.
+//   - Only the failures of callbacks are counted against a client: an office behind one address signs in without limit.
+//   - A password or token never comes back in a page, also not when the form is shown again.
 package web

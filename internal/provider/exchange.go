@@ -1,0 +1,144 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
+	"crmgate/internal/fault"
+	"crmgate/internal/identity"
+)
+
+// Exchange turns the response into an identity. The order of the checks matters: whatever can be refused without the
+// provider is refused before the code is spent.
+func (r *redirector) Exchange(ctx context.Context, cb identity.Callback) (identity.Identity, error) {
+	for _, values := range cb.Params {
+		if len(values) != 1 {
+			return identity.Identity{}, r.garbled("response_repeated")
+		}
+	}
+	code := cb.Params.Get("code")
+	if code != "" && cb.Params.Has("error") {
+		return identity.Identity{}, r.garbled("response_ambiguous")
+	}
+	m, err := r.metadata(ctx)
+	if err != nil {
+		return identity.Identity{}, err
+	}
+	// RFC 9207 section 2.4: an answer of another provider must not be taken for this one's.
+	if iss := cb.Params.Get("iss"); (cb.Params.Has("iss") || m.SendsIssuer) && iss != m.IssuerURL {
+		return identity.Identity{}, r.garbled("response_issuer")
+	}
+	if cb.Params.Has("error") {
+		return identity.Identity{}, r.refused(cb.Params)
+	}
+	if code == "" {
+		return identity.Identity{}, r.garbled("response_empty")
+	}
+	tokens, err := r.redeem(ctx, m, code, cb.Verifier)
+	if err != nil {
+		return identity.Identity{}, err
+	}
+	raw, _ := tokens.Extra("id_token").(string)
+	verified, err := r.verifier.verify(ctx, m, presented{raw: raw, nonce: cb.Nonce, accessToken: tokens.AccessToken})
+	if err != nil {
+		return identity.Identity{}, r.tokenRefused(err)
+	}
+	id, err := r.identify(ctx, m, verified, tokens.AccessToken)
+	if err != nil {
+		return identity.Identity{}, err
+	}
+	id.IDToken = raw
+	return id, nil
+}
+
+// redeem sends the code, once.
+func (r *redirector) redeem(ctx context.Context, m *metadata, code, pkce string) (*oauth2.Token, error) {
+	tokens, err := r.oauth(m).Exchange(oidc.ClientContext(ctx, r.client), code, oauth2.VerifierOption(pkce))
+	var answer *oauth2.RetrieveError
+	switch {
+	case err == nil:
+		return tokens, nil
+	case errors.As(err, &answer):
+		return nil, r.codeRefused(answer)
+	}
+	return nil, r.unreachable(fmt.Errorf("redeem code: %w", bare(err)))
+}
+
+// identify turns verified claims into an identity, with the help of the userinfo endpoint where they are not complete.
+func (r *redirector) identify(ctx context.Context, m *metadata, verified claims, accessToken string) (identity.Identity, error) {
+	if r.dialect.check != nil {
+		if err := r.dialect.check(r.cfg, verified); err != nil {
+			return identity.Identity{}, err
+		}
+	}
+	subject, _ := verified.text("sub")
+	all := verified
+	if r.incomplete(verified) && m.UserInfoURL != "" {
+		more, err := r.userinfo(ctx, m, subject, accessToken)
+		if err != nil {
+			return identity.Identity{}, err
+		}
+		all = verified.complete(more, r.names.Email)
+	}
+	id, err := all.describe(r.names)
+	if err != nil {
+		return identity.Identity{}, fault.Wrap(fault.Forbidden, fmt.Sprintf("%s sent a mail address that cannot be right. "+
+			"Please ask your administrator to correct it there.", r.cfg.displayName()), err).WithReason("malformed_email").WithNext(fault.NextHelp)
+	}
+	if id.Groups, err = r.groups(all); err != nil {
+		return identity.Identity{}, err
+	}
+	id.Provider, id.Issuer, id.Subject = r.cfg.ID, m.IssuerURL, subject
+	if r.dialect.subject != nil {
+		id.Subject = r.dialect.subject(r.cfg, verified)
+	}
+	if r.dialect.emailVerified != nil {
+		id.EmailVerified = id.Email != "" && r.dialect.emailVerified(r.cfg, all, id.Email)
+	}
+	return id, nil
+}
+
+// wantsGroups reports whether the configuration cannot do without groups.
+func (r *redirector) wantsGroups() bool {
+	g := r.cfg.Groups
+	return r.cfg.Claims.Groups != "" || len(g.Allow) > 0 || len(g.Map) > 0
+}
+
+// incomplete reports whether the userinfo endpoint may know more that we want.
+func (r *redirector) incomplete(c claims) bool {
+	email, _ := c.text(r.names.Email)
+	_, groups := c[r.names.Groups]
+	return email == "" || (r.wantsGroups() && !groups)
+}
+
+// userinfo asks for the claims that the ID token lacks (OpenID Connect Core section 5.3). An answer about somebody else is an
+// attack or a broken provider; both end the sign-in.
+func (r *redirector) userinfo(ctx context.Context, m *metadata, subject, accessToken string) (claims, error) {
+	var c claims
+	if err := getJSON(ctx, r.client, m.UserInfoURL, accessToken, &c); err != nil {
+		return nil, r.unreachable(fmt.Errorf("userinfo: %w", err))
+	}
+	if sub, _ := c.text("sub"); sub != subject {
+		return nil, r.tokenRefused(bad("userinfo_subject", "userinfo: the answer is about %q, not %q", clip(sub), clip(subject)))
+	}
+	return c, nil
+}
+
+// groups reads, filters and renames the groups. Groups that there are but that we cannot read are never "no groups": a
+// rule that keeps a group out would let everybody of it in.
+func (r *redirector) groups(c claims) ([]string, error) {
+	name := r.names.Groups
+	if !c.has(name) && c.overage(name) {
+		return nil, r.groupsUnreadable("groups_overage", errors.New("the provider left the groups out because there are too many; "+
+			"let it send only groups that are assigned to the application, or use roles"))
+	}
+	groups, err := c.groups(name)
+	if err != nil && r.wantsGroups() {
+		return nil, r.groupsUnreadable("groups_malformed", err)
+	}
+	return r.cfg.Groups.choose(groups), nil
+}

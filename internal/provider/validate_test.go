@@ -1,0 +1,132 @@
+package provider_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"crmgate/internal/provider"
+)
+
+func good(kind string) provider.Config {
+	c := provider.Config{}.Default()
+	c.ID, c.Type = "contoso", kind
+	switch kind {
+	case "ldap", "active_directory":
+		c.URLs, c.BindDN, c.BindPassword = []string{"ldaps://dc.example", "ldaps://[2001:db8::1]:3269"}, "cn=gate,dc=example", "s"
+		c.UserBase = "ou=people,dc=example"
+		return c
+	case "entra":
+		c.TenantID = tenant
+	case "oidc", "okta":
+		c.Issuer = "https://id.example/"
+	}
+	c.ClientID, c.ClientSecret = "crm", "s"
+	return c
+}
+
+func TestValidate(t *testing.T) {
+	notPEM := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(notPEM, []byte("nothing"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	set := func(kind string, change func(*provider.Config)) provider.Config {
+		c := good(kind)
+		change(&c)
+		return c
+	}
+	tests := []struct {
+		name string
+		c    provider.Config
+		want []string // the paths of the problems
+	}{
+		{"oidc", good("oidc"), nil},
+		{"entra", good("entra"), nil},
+		{"okta", good("okta"), nil},
+		{"google", good("google"), nil},
+		{"ldap", good("ldap"), nil},
+		{"active_directory", good("active_directory"), nil},
+
+		{"everything missing", provider.Config{}, []string{"id", "link_by_email", "type"}},
+		{"unknown type", set("oidc", func(c *provider.Config) { c.Type = "saml" }), []string{"type"}},
+		{"id in capitals", set("oidc", func(c *provider.Config) { c.ID = "Contoso" }), []string{"id"}},
+		{"id with a slash", set("oidc", func(c *provider.Config) { c.ID = "a/b" }), []string{"id"}},
+		{"id of the local accounts", set("oidc", func(c *provider.Config) { c.ID = "local" }), []string{"id"}},
+		{"id of a page", set("oidc", func(c *provider.Config) { c.ID = "password" }), []string{"id"}},
+		{"domains", set("oidc", func(c *provider.Config) {
+			c.Domains = []string{"contoso.com", "*", "", "@contoso.com", "a b", "x.", "Contoso.SE"}
+		}), []string{"domains[2]", "domains[3]", "domains[4]", "domains[5]"}},
+		{"emails", set("oidc", func(c *provider.Config) { c.Emails = []string{"a@b.example", "a@b@c.example", "a"} }), []string{"emails[1]", "emails[2]"}},
+		{"linking", set("oidc", func(c *provider.Config) { c.LinkByEmail = "always" }), []string{"link_by_email"}},
+		{"links", set("oidc", func(c *provider.Config) {
+			c.Password.ResetURL, c.Password.ChangeURL = "javascript:alert(1)", "/relative"
+		}), []string{"password.reset_url", "password.change_url"}},
+		{"groups", set("oidc", func(c *provider.Config) {
+			c.Groups.Map, c.Groups.Allow = []provider.GroupMap{{From: "a", To: "b"}, {From: "a"}}, []string{""}
+		}), []string{"groups.map[1]", "groups.allow"}},
+		{"no certificates", set("oidc", func(c *provider.Config) { c.CAFile = notPEM }), []string{"ca_file"}},
+		{"no file of certificates", set("ldap", func(c *provider.Config) { c.CAFile = notPEM + "x" }), []string{"ca_file"}},
+
+		{"oidc, nothing set", set("oidc", func(c *provider.Config) { c.Issuer, c.ClientID, c.ClientSecret = "", "", "" }),
+			[]string{"issuer", "client_id", "client_secret"}},
+		{"secret in a file", set("oidc", func(c *provider.Config) { c.ClientSecret, c.ClientSecretFile = "", "/run/secrets/x" }), nil},
+		{"issuer in the clear", set("oidc", func(c *provider.Config) { c.Issuer = "http://id.example" }), []string{"issuer"}},
+		{"issuer in the clear, looks like this machine", set("oidc", func(c *provider.Config) { c.Issuer = "http://localhost.evil.example" }), []string{"issuer"}},
+		{"issuer on this machine", set("oidc", func(c *provider.Config) { c.Issuer = "http://localhost:8080/idp/" }), nil},
+		{"issuer on this machine, IPv6", set("oidc", func(c *provider.Config) { c.Issuer = "http://[::1]:8080" }), nil},
+		{"issuer with a query", set("oidc", func(c *provider.Config) { c.Issuer = "https://id.example/?a=b" }), []string{"issuer"}},
+		{"issuer with a user", set("oidc", func(c *provider.Config) { c.Issuer = "https://u@id.example/" }), []string{"issuer"}},
+		{"issuer no address", set("oidc", func(c *provider.Config) { c.Issuer = "id.example" }), []string{"issuer"}},
+		{"public client", set("oidc", func(c *provider.Config) { c.ClientAuth, c.ClientSecret = "none", "" }), nil},
+		{"public client with a secret", set("oidc", func(c *provider.Config) { c.ClientAuth = "none" }), []string{"client_auth"}},
+		{"private_key_jwt", set("oidc", func(c *provider.Config) { c.ClientAuth = "private_key_jwt" }), []string{"client_auth"}},
+		{"unknown client_auth", set("oidc", func(c *provider.Config) { c.ClientAuth = "basic" }), []string{"client_auth"}},
+		{"logout", set("oidc", func(c *provider.Config) { c.Logout = "both" }), []string{"logout"}},
+		{"scopes", set("oidc", func(c *provider.Config) { c.Scopes = []string{"groups", "a b"} }), []string{"scopes[1]"}},
+
+		{"tenant missing", set("entra", func(c *provider.Config) { c.TenantID = "" }), []string{"tenant_id"}},
+		{"tenant common", set("entra", func(c *provider.Config) { c.TenantID = "common" }), []string{"tenant_id"}},
+		{"tenant a domain", set("entra", func(c *provider.Config) { c.TenantID = "contoso.onmicrosoft.com" }), []string{"tenant_id"}},
+		{"entra elsewhere", set("entra", func(c *provider.Config) { c.Issuer = "https://id.example" }), []string{"issuer"}},
+		{"entra on this machine", set("entra", func(c *provider.Config) { c.Issuer = "http://127.0.0.1:9" }), nil},
+		{"google elsewhere", set("google", func(c *provider.Config) { c.Issuer = "https://id.example" }), []string{"issuer"}},
+
+		{"ldap, nothing set", provider.Config{ID: "d", Type: "ldap", LinkByEmail: "never"},
+			[]string{"urls", "bind_dn", "bind_password", "user_base", "timeout"}},
+		{"ldap in the clear", set("ldap", func(c *provider.Config) { c.URLs = []string{"ldap://dc.example"} }), []string{"urls[0]"}},
+		{"ldap in the clear on this machine", set("ldap", func(c *provider.Config) { c.URLs = []string{"ldap://127.0.0.1"} }), []string{"urls[0]"}},
+		{"StartTLS", set("ldap", func(c *provider.Config) {
+			c.URLs, c.StartTLS = []string{"ldap://dc.example", "ldaps://dc.example"}, true
+		}), nil},
+		{"addresses", set("ldap", func(c *provider.Config) {
+			c.URLs = []string{"https://dc.example", "dc.example", "ldaps://", "ldaps://dc.example/dc=example", "ldaps://u:p@dc.example"}
+		}), []string{"urls[0]", "urls[1]", "urls[2]", "urls[3]", "urls[4]"}},
+		{"bases", set("ldap", func(c *provider.Config) { c.UserBase, c.Groups.Base, c.BindDN = "people", "x,", "me@example" }),
+			[]string{"user_base", "groups.base", "bind_dn"}},
+		{"a service account by its Windows name", set("active_directory", func(c *provider.Config) { c.BindDN = "svc@corp.example" }), nil},
+		{"filter without a name", set("ldap", func(c *provider.Config) { c.UserFilter = "(uid=admin)" }), []string{"user_filter"}},
+		{"filter with a bracket too few", set("ldap", func(c *provider.Config) { c.UserFilter = "(uid={login}" }), []string{"user_filter"}},
+		{"filter with an unknown placeholder", set("ldap", func(c *provider.Config) { c.UserFilter = "(|(uid={login})(mail={mail}))" }), []string{"user_filter"}},
+		{"group filter", set("ldap", func(c *provider.Config) { c.Groups.Filter = "(memberUid={uid})" }), []string{"groups.filter"}},
+		{"group filter by user name", set("ldap", func(c *provider.Config) { c.Groups.Filter = "(memberUid={username})" }), nil},
+		{"nested without a base", set("active_directory", func(c *provider.Config) { c.Groups.Nested = true }), []string{"groups.nested"}},
+		{"time-out", set("ldap", func(c *provider.Config) { c.Timeout = time.Hour }), []string{"timeout"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []string
+			for _, p := range tt.c.Validate() {
+				got = append(got, p.Path)
+				if p.Message == "" || p.Hint == "" || p.Warning {
+					t.Errorf("%+v does not say what to do", p)
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("problems (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

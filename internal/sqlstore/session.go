@@ -1,0 +1,105 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"crmgate/internal/fault"
+	"crmgate/internal/session"
+)
+
+const noSession = "There is no such session."
+
+const sessionColumns = `id, secret_digest, account_id, email, name, username, group_names, provider, issuer, subject, provider_session,
+	id_token, amr, signed_in_at, auth_time, last_seen, expires_at, idle_timeout, address, user_agent, remember`
+
+func scanSession(r row) (*session.Session, error) {
+	var s session.Session
+	var groups, amr string
+	var signedIn, auth, seen, expires, idle int64
+	err := r.Scan(&s.ID, &s.SecretDigest, &s.AccountID, &s.Email, &s.Name, &s.Username, &groups, &s.Provider, &s.Issuer, &s.Subject,
+		&s.ProviderSession, &s.IDToken, &amr, &signedIn, &auth, &seen, &expires, &idle, &s.Address, &s.UserAgent, &s.Remember)
+	if err != nil {
+		return nil, err
+	}
+	s.SignedInAt, s.AuthTime, s.LastSeen, s.ExpiresAt = at(signedIn), at(auth), at(seen), at(expires)
+	s.IdleTimeout = time.Duration(idle) * time.Millisecond
+	if s.Groups, err = unlist(groups); err == nil {
+		s.AMR, err = unlist(amr)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("session %s: %w", s.ID, err)
+	}
+	return &s, nil
+}
+
+// CreateSession implements session.Store.
+func (d *DB) CreateSession(ctx context.Context, s *session.Session) error {
+	_, err := write(ctx, d, step{verb: "create session"}, func(ctx context.Context, q queryer) (struct{}, error) {
+		err := exec(ctx, q, "INSERT INTO sessions ("+sessionColumns+") VALUES ("+values(21)+")",
+			s.ID, s.SecretDigest, s.AccountID, text(s.Email), text(s.Name), text(s.Username), list(s.Groups), s.Provider, text(s.Issuer),
+			text(s.Subject), text(s.ProviderSession), text(s.IDToken), list(s.AMR), ms(s.SignedInAt), ms(s.AuthTime), ms(s.LastSeen),
+			ms(s.ExpiresAt), s.IdleTimeout.Milliseconds(), text(s.Address), text(s.UserAgent), s.Remember)
+		return struct{}{}, taken(err, "This session exists already.")
+	})
+	return err
+}
+
+const getSession = "SELECT " + sessionColumns + " FROM sessions WHERE id = $1"
+
+// GetSession implements session.Store.
+func (d *DB) GetSession(ctx context.Context, id string) (*session.Session, error) {
+	return read(ctx, d, step{"get session", noSession}, func(ctx context.Context, q queryer) (*session.Session, error) {
+		if d.getSession != nil {
+			return scanSession(d.getSession.QueryRowContext(ctx, id))
+		}
+		return scanSession(q.QueryRowContext(ctx, getSession, id))
+	})
+}
+
+// TouchSession implements session.Store.
+func (d *DB) TouchSession(ctx context.Context, id string, seen time.Time) error {
+	_, err := write(ctx, d, step{verb: "touch session"}, func(ctx context.Context, q queryer) (struct{}, error) {
+		n, err := count(ctx, q, "UPDATE sessions SET last_seen = CASE WHEN last_seen < $1 THEN $1 ELSE last_seen END WHERE id = $2", ms(seen), id)
+		if err == nil && n == 0 {
+			err = fault.New(fault.NotFound, noSession)
+		}
+		return struct{}{}, err
+	})
+	return err
+}
+
+// DeleteSession implements session.Store.
+func (d *DB) DeleteSession(ctx context.Context, id string) error {
+	_, err := write(ctx, d, step{verb: "delete session"}, func(ctx context.Context, q queryer) (struct{}, error) {
+		return struct{}{}, exec(ctx, q, "DELETE FROM sessions WHERE id = $1", id)
+	})
+	return err
+}
+
+// DeleteAccountSessions implements session.Store.
+func (d *DB) DeleteAccountSessions(ctx context.Context, accountID, except string) ([]string, error) {
+	return write(ctx, d, step{verb: "delete sessions of account"}, func(ctx context.Context, q queryer) ([]string, error) {
+		return all(ctx, q, scanString, "DELETE FROM sessions WHERE account_id = $1 AND id <> $2 RETURNING id", accountID, except)
+	})
+}
+
+func scanString(r row) (s string, err error) {
+	err = r.Scan(&s)
+	return s, err
+}
+
+// ListSessions implements session.Store.
+func (d *DB) ListSessions(ctx context.Context, accountID string) ([]*session.Session, error) {
+	var w where
+	w.equal("account_id", accountID)
+	return read(ctx, d, step{verb: "list sessions"}, func(ctx context.Context, q queryer) ([]*session.Session, error) {
+		return all(ctx, q, scanSession, "SELECT "+sessionColumns+" FROM sessions"+w.String()+" ORDER BY signed_in_at DESC, id", w.args...)
+	})
+}
+
+// SweepSessions implements session.Store. It also removes what was idle for too long: nothing brings that back.
+func (d *DB) SweepSessions(ctx context.Context, now time.Time) (int, error) {
+	return d.sweep(ctx, step{verb: "sweep sessions"}, "DELETE FROM sessions WHERE expires_at < $1 OR last_seen + idle_timeout < $1", now)
+}

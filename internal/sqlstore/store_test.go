@@ -1,0 +1,56 @@
+package sqlstore_test
+
+import (
+	"io"
+	"log/slog"
+	"testing"
+
+	"crmgate/internal/account"
+	"crmgate/internal/audit"
+	"crmgate/internal/session"
+	"crmgate/internal/signin"
+	"crmgate/internal/sqlstore"
+	"crmgate/internal/storetest"
+	"crmgate/internal/throttle"
+	"crmgate/internal/token"
+)
+
+var _ interface {
+	account.Store
+	account.PasswordStore
+	account.TokenStore
+	session.Store
+	signin.Store
+	throttle.Store
+	token.KeyStore
+	audit.Recorder
+	audit.Reader
+} = (*sqlstore.DB)(nil)
+
+// open opens a store that is closed when the test ends.
+func open(t testing.TB, cfg sqlstore.Config, dataDir string) *sqlstore.DB {
+	t.Helper()
+	d, err := sqlstore.Open(t.Context(), cfg, dataDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+func openFile(t testing.TB) *sqlstore.DB {
+	return open(t, sqlstore.Config{}.Default(), t.TempDir())
+}
+
+// suites runs every contract against one store.
+func suites(t *testing.T, d *sqlstore.DB) {
+	t.Run("Sessions", func(t *testing.T) { storetest.Sessions(t, d) })
+	t.Run("Attempts", func(t *testing.T) { storetest.Attempts(t, d) })
+	t.Run("Accounts", func(t *testing.T) { storetest.Accounts(t, d) })
+	t.Run("Throttle", func(t *testing.T) { storetest.Throttle(t, d) })
+	t.Run("Keys", func(t *testing.T) { storetest.Keys(t, d) })
+	t.Run("Audit", func(t *testing.T) { storetest.Audit(t, d) })
+}
+
+func TestSQLite(t *testing.T) { suites(t, openFile(t)) }

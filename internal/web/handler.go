@@ -1,0 +1,246 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"crmgate/internal/audit"
+	"crmgate/internal/fault"
+	"crmgate/internal/identity"
+	"crmgate/internal/page"
+	"crmgate/internal/session"
+	"crmgate/internal/throttle"
+)
+
+const (
+	// maxForm bounds the body of a form in bytes.
+	maxForm = 64 << 10
+	// maxIdentifier is the longest address that mail can carry (RFC 5321, section 4.5.3.1.3), in characters.
+	maxIdentifier = 254
+	// maxReturnTo bounds the return address in bytes; a longer one is dropped.
+	maxReturnTo = 4 << 10
+)
+
+// Sessions finds the caller's session; session.Manager is one.
+type Sessions interface {
+	// Lookup returns the live session of a request, nil where there is none; an error means that nobody can know.
+	Lookup(r *http.Request) (*session.Session, error)
+}
+
+// Handler serves the gateway's own pages.
+type Handler struct {
+	Flow     Flow
+	Accounts Accounts
+	Sessions Sessions
+	Realms   *identity.Realms
+	Pages    *page.Pages
+	// Prefix is server.path_prefix.
+	Prefix string
+	// Secure is true where the public address is https.
+	Secure bool
+	// Direct is the id of the redirect provider that is the only way in; the sign-in page then goes straight on to it.
+	// Empty shows the page.
+	Direct string
+	// Local offers local passwords in the help.
+	Local bool
+	// MailedReset is true where a forgotten local password is reset by mail: local reset is on and mail is, too.
+	MailedReset bool
+	// LinkLifetime is how long a mailed reset link works; zero is not mentioned.
+	LinkLifetime time.Duration
+	// MinLength is the shortest new password, in characters.
+	MinLength int
+	Limits    Limits
+	// Keys returns the JWK Set of the assertion keys; nil gives 404.
+	Keys func(context.Context) ([]byte, error)
+}
+
+// Limits are the requests per minute of one client address. A nil limiter does not limit.
+type Limits struct {
+	// Starts counts begun sign-ins.
+	Starts *throttle.Limiter
+	// Callbacks counts failed callbacks.
+	Callbacks *throttle.Limiter
+	// Passwords counts sent passwords.
+	Passwords *throttle.Limiter
+	// Resets counts requests for a reset.
+	Resets *throttle.Limiter
+	// Links counts one-time links opened and used.
+	Links *throttle.Limiter
+}
+
+type handlerFunc = func(http.ResponseWriter, *http.Request) error
+
+// Routes serves every address below Prefix, and /.well-known/change-password.
+func (h *Handler) Routes() http.Handler {
+	mux := http.NewServeMux()
+	at := func(path string, get, post handlerFunc) { mux.Handle(h.Prefix+path, h.on(get, post)) }
+
+	at("/{$}", h.index, nil)
+	at("/sign-in", h.showSignIn, h.signIn)
+	at("/sign-in/password", h.showPassword, h.password)
+	at("/sign-in/{provider}", h.startProvider, nil)
+	at("/callback/{provider}", h.callback, h.callback)
+	at("/reset", h.showReset, h.reset)
+	at("/reset/set", h.showSet(resetLink()), h.set(resetLink()))
+	at("/reset/{token}", h.openLink(resetLink()), nil)
+	at("/invite/set", h.showSet(inviteLink()), h.set(inviteLink()))
+	at("/invite/{token}", h.openLink(inviteLink()), nil)
+	at("/sign-out", h.showSignOut, h.signOut)
+	at("/signed-out", h.signedOut, nil)
+	at("/help", h.help, nil)
+	at("/account", h.account, nil)
+	at("/session", asProgram(h.session), nil)
+	at("/jwks.json", asProgram(h.keys), nil)
+	mux.Handle("/.well-known/change-password", h.on(h.changePassword, nil))
+	at("/assets/", func(w http.ResponseWriter, r *http.Request) error {
+		h.Pages.Assets().ServeHTTP(w, r)
+		return nil
+	}, nil)
+	mux.Handle(h.Prefix+"/", h.Pages.Handle(func(http.ResponseWriter, *http.Request) error {
+		return fault.New(fault.NotFound, "This page does not exist. Perhaps the address is mistyped or the page has moved.")
+	}))
+	return mux
+}
+
+// on serves an address with the methods it has. What it answers is never kept by a cache unless the handler says so.
+func (h *Handler) on(get, post handlerFunc) http.Handler {
+	var allow []string
+	if get != nil {
+		allow = append(allow, http.MethodGet, http.MethodHead)
+	}
+	if post != nil {
+		allow = append(allow, http.MethodPost)
+	}
+	return h.Pages.Handle(func(w http.ResponseWriter, r *http.Request) error {
+		w.Header().Set("Cache-Control", "no-store")
+		switch {
+		case !slices.Contains(allow, r.Method):
+			h.Pages.MethodNotAllowed(w, r, allow...)
+			return nil
+		case r.Method == http.MethodPost:
+			return post(w, r)
+		}
+		return get(w, r)
+	})
+}
+
+// asProgram makes failures of an address for programs JSON, unless a browser navigated to it.
+func asProgram(next handlerFunc) handlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if !page.Navigation(r) {
+			r.Header.Set("Accept", "application/json")
+		}
+		return next(w, r)
+	}
+}
+
+// index sends whoever opens the bare prefix to the one page that makes sense for everybody.
+func (h *Handler) index(w http.ResponseWriter, r *http.Request) error {
+	redirect(w, r, h.Prefix+"/account")
+	return nil
+}
+
+// redirect answers with 303: whatever the method was, the browser goes on with GET.
+func redirect(w http.ResponseWriter, r *http.Request, to string) {
+	// Not http.Redirect: it would rewrite a relative address and write a body that names it.
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// allow counts a request against a limit.
+func allow(l *throttle.Limiter, r *http.Request, next fault.Next) error {
+	if l == nil || l.Allow(audit.OriginOf(r.Context()).Address) {
+		return nil
+	}
+	return fault.New(fault.TooMany, "There were too many tries from your network in a short time. Wait a minute, then try again.").
+		WithReason("rate_limit").WithNext(next)
+}
+
+// form reads the form in the body; what stands in the address does not count.
+func form(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		return nil, fault.Wrap(fault.Invalid, "The form did not arrive as it should. Please go back and send it again.", err).WithReason("bad_form")
+	}
+	for name, values := range r.PostForm {
+		if len(values) > 1 {
+			return nil, fault.New(fault.Invalid, "The form did not arrive as it should. Please go back and send it again.").
+				WithReason("repeated_" + word(name))
+		}
+	}
+	return r.PostForm, nil
+}
+
+// word cuts what a stranger wrote down to something that may stand in a log line as a reason.
+func word(s string) string {
+	known := []string{"identifier", "password", "password_confirm", "remember", "return_to", "provider", "switch"}
+	if slices.Contains(known, s) {
+		return s
+	}
+	return "field"
+}
+
+// identifierOf returns what was typed, trimmed, and a sentence where it cannot be an address or a name.
+func identifierOf(f url.Values) (identifier, problem string) {
+	identifier = strings.TrimSpace(f.Get("identifier"))
+	switch {
+	case identifier == "":
+		return "", "Type the e-mail address or user name you sign in with."
+	case !utf8.ValidString(identifier), strings.ContainsFunc(identifier, unicode.IsControl):
+		return "", "The address or user name has characters in it that cannot be. Please type it again."
+	case utf8.RuneCountInString(identifier) > maxIdentifier:
+		return "", "The address or user name is too long. Please type it again."
+	}
+	return identifier, ""
+}
+
+// returnTo passes on where somebody was going. Package signin alone decides whether it may be followed.
+func returnTo(v url.Values) string {
+	if to := v.Get("return_to"); len(to) <= maxReturnTo && utf8.ValidString(to) {
+		return to
+	}
+	return ""
+}
+
+// below returns an address below the prefix with the parameters that are not empty.
+func (h *Handler) below(path string, pairs ...string) string {
+	q := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			q.Set(pairs[i], pairs[i+1])
+		}
+	}
+	if len(q) == 0 {
+		return h.Prefix + path
+	}
+	return h.Prefix + path + "?" + q.Encode()
+}
+
+// infos describes all providers in their order.
+func (h *Handler) infos() []identity.Info {
+	var out []identity.Info
+	if h.Realms != nil {
+		for _, p := range h.Realms.All() {
+			out = append(out, p.Info())
+		}
+	}
+	return out
+}
+
+// provider describes the provider of a session; ok is false for local sessions and for a provider that is configured no more.
+func (h *Handler) provider(s *session.Session) (info identity.Info, ok bool) {
+	if h.Realms == nil {
+		return info, false
+	}
+	p, ok := h.Realms.Get(s.Provider)
+	if !ok {
+		return info, false
+	}
+	return p.Info(), true
+}

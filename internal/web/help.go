@@ -1,0 +1,23 @@
+package web
+
+import "net/http"
+
+// helpPage is the Data of the page "help".
+type helpPage struct {
+	Providers []helpWay
+	// Local is true where local passwords exist, Reset where they are reset by mail.
+	Local, Reset bool
+}
+
+// helpWay says where one provider's passwords are reset and changed; each address may be empty.
+type helpWay struct{ Name, ResetURL, ChangeURL, Help string }
+
+func (h *Handler) help(w http.ResponseWriter, r *http.Request) error {
+	data := helpPage{Local: h.Local, Reset: h.MailedReset}
+	for _, info := range h.infos() {
+		data.Providers = append(data.Providers, helpWay{
+			Name: info.Name, ResetURL: info.Password.ResetURL, ChangeURL: info.Password.ChangeURL, Help: info.Password.Help,
+		})
+	}
+	return h.Pages.Render(w, r, http.StatusOK, "help", data)
+}

@@ -1,0 +1,121 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"crmgate/internal/fault"
+	"crmgate/internal/signin"
+)
+
+// Flow runs sign-ins; signin.Flow is one.
+type Flow interface {
+	// Begin decides where somebody signs in.
+	Begin(w http.ResponseWriter, r *http.Request, req signin.Request) (signin.Step, error)
+	// Password checks a password; a wrong one is identity.ErrWrongPassword.
+	Password(w http.ResponseWriter, r *http.Request, req signin.Request) (signin.Step, error)
+	// Callback finishes a sign-in at a provider.
+	Callback(w http.ResponseWriter, r *http.Request, providerID string, params url.Values) (signin.Step, error)
+	// SignOut ends the session and returns where the browser goes next.
+	SignOut(w http.ResponseWriter, r *http.Request) (string, error)
+}
+
+// way is one button to a provider.
+type way struct{ Name, URL string }
+
+// signInPage is the Data of the page "sign_in".
+type signInPage struct {
+	Identifier, Problem, ReturnTo string
+	// Switch asks providers to offer other accounts.
+	Switch    bool
+	Providers []way
+	// SignedInAs and Continue are set where the browser is signed in already.
+	SignedInAs, Continue string
+}
+
+func (h *Handler) showSignIn(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	req := signin.Request{ReturnTo: returnTo(q), SelectAccount: q.Get("switch") != ""}
+	if h.Direct != "" {
+		redirect(w, r, h.startURL(h.Direct, req))
+		return nil
+	}
+	data := h.signInPage(req, "")
+	// Who cannot be looked up is shown the page as a stranger is; signing in will say what is wrong.
+	if s, err := h.Sessions.Lookup(r); err == nil && s != nil && !req.SelectAccount {
+		data.SignedInAs, data.Continue = s.Email, signin.ReturnTo(req.ReturnTo)
+	}
+	return h.Pages.Render(w, r, http.StatusOK, "sign_in", data)
+}
+
+func (h *Handler) signInPage(req signin.Request, problem string) signInPage {
+	data := signInPage{Identifier: req.Identifier, Problem: problem, ReturnTo: req.ReturnTo, Switch: req.SelectAccount}
+	for _, info := range h.infos() {
+		if info.Redirects {
+			data.Providers = append(data.Providers, way{Name: info.Name, URL: h.startURL(info.ID, req)})
+		}
+	}
+	return data
+}
+
+// startURL is the address that starts a provider.
+func (h *Handler) startURL(id string, req signin.Request) string {
+	pick := ""
+	if req.SelectAccount {
+		pick = "1"
+	}
+	return h.below("/sign-in/"+url.PathEscape(id), "return_to", req.ReturnTo, "switch", pick)
+}
+
+func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) error {
+	if err := allow(h.Limits.Starts, r, fault.NextSignIn); err != nil {
+		return err
+	}
+	f, err := form(w, r)
+	if err != nil {
+		return err
+	}
+	req := signin.Request{ReturnTo: returnTo(f), SelectAccount: f.Get("switch") != ""}
+	identifier, problem := identifierOf(f)
+	if problem != "" {
+		return h.Pages.Render(w, r, http.StatusUnprocessableEntity, "sign_in", h.signInPage(req, problem))
+	}
+	req.Identifier = identifier
+	step, err := h.Flow.Begin(w, r, req)
+	if err != nil {
+		return err
+	}
+	return h.next(w, r, step, req)
+}
+
+// startProvider starts one provider directly.
+func (h *Handler) startProvider(w http.ResponseWriter, r *http.Request) error {
+	if err := allow(h.Limits.Starts, r, fault.NextSignIn); err != nil {
+		return err
+	}
+	q := r.URL.Query()
+	req := signin.Request{Provider: r.PathValue("provider"), ReturnTo: returnTo(q), SelectAccount: q.Get("switch") != ""}
+	step, err := h.Flow.Begin(w, r, req)
+	if err != nil {
+		return err
+	}
+	return h.next(w, r, step, req)
+}
+
+// noWayIn is what an identifier gets that nobody signs in with. It is about domains, which are no secret, never about a person.
+const noWayIn = "Nobody signs in here with an address like that. Check it for typing mistakes, or use your company address."
+
+// next shows what the flow decided.
+func (h *Handler) next(w http.ResponseWriter, r *http.Request, step signin.Step, req signin.Request) error {
+	switch step.Kind {
+	case signin.StepRedirect, signin.StepDone:
+		redirect(w, r, step.URL)
+		return nil
+	case signin.StepPassword:
+		return h.Pages.Render(w, r, http.StatusOK, "password", h.passwordPage(step.Provider, req, ""))
+	case signin.StepUnknown:
+		return h.Pages.Render(w, r, http.StatusUnprocessableEntity, "sign_in", h.signInPage(req, noWayIn))
+	}
+	return fmt.Errorf("continue sign-in: unknown step %d", step.Kind)
+}
