@@ -7,7 +7,6 @@ import (
 	"crmgate/internal/audit"
 	"crmgate/internal/fault"
 	"crmgate/internal/identity"
-	"crmgate/internal/token"
 )
 
 // Find returns the accounts with an address or, where there is none, the local one with that username. Nobody is no error.
@@ -36,23 +35,6 @@ func (s *Service) Disable(ctx context.Context, id, actor string) error {
 	s.record(ctx, audit.Event{Kind: audit.AccountDisabled, AccountID: id, Actor: actor, Provider: a.Owner})
 	if err := s.Sessions.EndAccount(ctx, id, ""); err != nil {
 		return fault.Wrap(fault.Unavailable, "The account is disabled, but its sessions could not be ended. Please try again.", fmt.Errorf("end sessions: %w", err))
-	}
-	return s.killLinks(ctx, a)
-}
-
-// killLinks makes an account's one-time links worthless for good: a new token takes the place of the old ones, and this one nobody
-// has and it is over already.
-func (s *Service) killLinks(ctx context.Context, a *Account) error {
-	l, ok := a.Local()
-	if !ok {
-		return nil
-	}
-	now := s.now()
-	for _, p := range []Purpose{ForReset, ForInvitation} {
-		err := s.Tokens.CreateToken(ctx, l, OneTime{Digest: token.Digest(token.NewSecret()), AccountID: a.ID, Purpose: p, CreatedAt: now, ExpiresAt: now})
-		if err != nil {
-			return fmt.Errorf("end one-time links: %w", err)
-		}
 	}
 	return nil
 }

@@ -61,6 +61,8 @@ type PasswordChangedMail struct {
 	About
 	// First is true for the password that an invitation set.
 	First bool
+	// CanReset is true where the person may ask for a reset link.
+	CanReset bool
 }
 
 // LockedMail is the data of templates/mail/locked.

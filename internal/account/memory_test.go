@@ -45,8 +45,9 @@ func (m *memory) enter(call string) error {
 }
 
 var (
-	errMissing = fault.New(fault.NotFound, "There is no such record.")
-	errExists  = fault.New(fault.Conflict, "It exists already.")
+	errMissing  = fault.New(fault.NotFound, "There is no such record.")
+	errExists   = fault.New(fault.Conflict, "It exists already.")
+	errDisabled = fault.New(fault.Forbidden, "The account is disabled.")
 )
 
 func (a Account) copy() *Account { a.Groups = slices.Clone(a.Groups); return &a }
@@ -163,6 +164,9 @@ func (m *memory) UpdateAccount(_ context.Context, id string, change func(*Accoun
 		return nil, errExists
 	}
 	m.accounts[id] = *a.copy()
+	if a.State == Disabled || a.Email != old.Email {
+		m.dropTokens(id, "")
+	}
 	return a, nil
 }
 
@@ -226,7 +230,7 @@ func (m *memory) set(id, hash string, history int, now time.Time) error {
 		return errMissing
 	}
 	if a.State == Disabled {
-		return fault.New(fault.Forbidden, "The account is disabled.")
+		return errDisabled
 	}
 	p := m.passwords[id]
 	if p.Hash != "" {
@@ -257,9 +261,15 @@ func (m *memory) CreateToken(_ context.Context, l Local, t OneTime) error {
 	if err := m.enter("CreateToken"); err != nil {
 		return err
 	}
-	if a, err := m.get(l.AccountID()); err != nil || a.Owner != OwnerLocal || t.AccountID != a.ID {
-		return errMissing
+	switch a, err := m.get(l.AccountID()); {
+	case err != nil:
+		return err
+	case a.Owner != OwnerLocal:
+		return errExists
+	case a.State == Disabled:
+		return errDisabled
 	}
+	t.AccountID = l.AccountID()
 	m.dropTokens(t.AccountID, t.Purpose)
 	m.tokens[t.Digest] = t
 	return nil
@@ -275,6 +285,9 @@ func (m *memory) GetToken(_ context.Context, digest string, p Purpose, now time.
 
 func (m *memory) token(digest string, p Purpose, now time.Time) (OneTime, error) {
 	t, ok := m.tokens[digest]
+	if a := m.accounts[t.AccountID]; a.Owner != OwnerLocal || a.State == Disabled {
+		return OneTime{}, errMissing
+	}
 	if !ok || t.Purpose != p || !now.Before(t.ExpiresAt) {
 		return OneTime{}, errMissing
 	}

@@ -9,7 +9,7 @@ import (
 
 // commonList is the built-in list of common passwords: letters in lower case and digits, nothing else, each on a line of its own.
 //
-//go:embed common.txt
+//go:embed commonpasswords.txt
 var commonList string
 
 // keyboards are the rows that fingers run along, and the orders that everybody knows. A password that is made of runs in them is
