@@ -163,7 +163,7 @@ func TestRefusedMail(t *testing.T) {
 	for _, tt := range []struct{ name, raw, want string }{
 		{"no mail at all", "\x01 nothing\n", "554"},
 		{"part cut off", "Subject: x\nContent-Type: multipart/mixed; boundary=a\n\n--a\n\nhalf", "554"},
-		{"too large", "Subject: x\n\n" + strings.Repeat(strings.Repeat("x", 900)+"\n", 1300), "552"},
+		{"too large", "Subject: x\n\n" + strings.Repeat(strings.Repeat("x", 900)+"\n", 7000), "552"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if err := deliver(i, tt.raw); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
