@@ -97,7 +97,7 @@ func (w *world) open(ctx context.Context) error {
 		return err
 	}
 	w.company, err = fakeidp.Listen(fakeidp.Config{
-		Name: "Contoso", Hint: "In this demonstration everybody's password is “" + companyPassword + "”.", Users: people(),
+		Issuer: "/contoso", Name: "Contoso", Hint: "In this demonstration everybody's password is “" + companyPassword + "”.", Users: people(),
 		Clients: []fakeidp.Client{{
 			ID: "crm", Name: "Deal Desk", Secret: clientSecret, RedirectURIs: []string{w.URL() + "/_gate/callback/contoso"},
 			PostLogoutRedirectURIs: []string{w.URL() + "/_gate/signed-out"},
