@@ -77,7 +77,8 @@ type Store interface {
 	// ListAccounts returns the accounts that a filter lets through, by address.
 	ListAccounts(ctx context.Context, f Filter) ([]*Account, error)
 	// UpdateAccount reads, changes and writes in one step, and returns what was written. ID, Owner and CreatedAt stay as they were
-	// whatever change does.
+	// whatever change does. Where change returns an error nothing is written. An account that is disabled, or whose address changes,
+	// loses its one-time tokens. Change may be called more than once.
 	UpdateAccount(ctx context.Context, id string, change func(*Account) error) (*Account, error)
 	// AdoptAccount hands a local account to a provider in one step: owner and link are set, password and one-time tokens
 	// are gone. An account that is not local is fault.Conflict.
@@ -128,7 +129,8 @@ type OneTime struct {
 
 // TokenStore keeps one-time tokens.
 type TokenStore interface {
-	// CreateToken stores a token for a local account and removes older ones of the same account and purpose.
+	// CreateToken stores a token for a local account and removes older ones of the same account and purpose. A disabled account is
+	// fault.Forbidden, one that a provider owns by now fault.Conflict.
 	CreateToken(ctx context.Context, l Local, t OneTime) error
 	// GetToken returns a token that is good at now, without using it, or fault.NotFound.
 	GetToken(ctx context.Context, digest string, p Purpose, now time.Time) (OneTime, error)

@@ -61,26 +61,6 @@ type discard struct{}
 
 func (discard) Record(context.Context, Event) {}
 
-// Origin is where a request came from. Middleware puts it into the context once; whoever records an event reads it there.
-type Origin struct {
-	Address   string
-	UserAgent string
-	Reference string
-}
-
-type originKey struct{}
-
-// WithOrigin returns a context that carries o.
-func WithOrigin(ctx context.Context, o Origin) context.Context {
-	return context.WithValue(ctx, originKey{}, o)
-}
-
-// OriginOf returns the origin in ctx, zero where there is none (the command line).
-func OriginOf(ctx context.Context) Origin {
-	o, _ := ctx.Value(originKey{}).(Origin)
-	return o
-}
-
 // From returns e with its Address, UserAgent and Reference taken from ctx where they are empty.
 func (e Event) From(ctx context.Context) Event {
 	o := OriginOf(ctx)

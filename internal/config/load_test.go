@@ -86,7 +86,7 @@ upstreams:
     urls: [http://127.0.0.1:8069]
     hosts: &hosts [crm.example.com]
     preserve_host: "false"
-    timeouts: {connect: 0}
+    timeouts: {response_header: 0}
   - id: old
     urls: [http://127.0.0.1:8070]
     hosts: *hosts
@@ -120,7 +120,7 @@ branding:
 	}
 	type values struct {
 		URL                       string
-		Grace, Connect            time.Duration
+		Grace, Header             time.Duration
 		Proxies                   []string
 		Hosts                     []string
 		Preserve                  bool
@@ -137,7 +137,7 @@ branding:
 		DefaultAllow, LinkByEmail string
 	}
 	got := values{
-		cfg.Server.PublicURL, cfg.Server.ShutdownGrace, cfg.Upstreams[0].Timeouts.Connect, cfg.Server.TrustedProxies,
+		cfg.Server.PublicURL, cfg.Server.ShutdownGrace, cfg.Upstreams[0].Timeouts.ResponseHeader, cfg.Server.TrustedProxies,
 		cfg.Upstreams[1].Hosts, cfg.Upstreams[0].PreserveHost, cfg.Access.Rules[0].Allow.Word, cfg.Access.Rules[1].Allow.Groups,
 		cfg.Providers[0].Name, cfg.Providers[0].ClientID, cfg.Providers[0].ClientSecret.Reveal(), cfg.Providers[0].ClientSecretFile,
 		cfg.Providers[0].AllowSignUp, cfg.Local.InvitationLifetime, cfg.Local.Lockout.Failures, cfg.Mail.SMTP.Port,

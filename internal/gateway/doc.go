@@ -1,2 +1,15 @@
-// Package gateway owns the guarded path: canonical path, upstream, rule, session, decision, and then proxy, sign-in, refusal.
+// Package gateway owns the guarded path: every request that is not for the gateway's own pages goes through Handler, which finds
+// the canonical path, the upstream, the rule, the session and the decision, and then passes it on, asks for a sign-in, or refuses. It owns
+// none of these: paths, headers and the way to the CRM are package proxy's, rules are package policy's, sessions package session's.
+// Forward is the same decision for a proxy in front that asks instead of passing through.
+//
+// Decisions:
+//   - The split between our pages and the CRM's is made here, on the canonical path, and not by a ServeMux in front: a mux redirects
+//     paths that it finds unclean, and the CRM's traffic must pass untouched.
+//   - A path that a less careful server could read in another way (proxy.Path.Others), or a method that a header overrides, is passed only
+//     where every reading comes to the same upstream and the same rule.
+//   - The first thing that fails, fails closed: no upstream, no session store, no signature means no request to the CRM. The exception is
+//     a rule for anyone, which asks nothing of the session store and works without it.
+//   - What the CRM is told about a person is made once per session and upstream and used until the session's identity changes. Per request
+//     nothing is decoded, joined or signed.
 package gateway

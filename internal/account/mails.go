@@ -1,0 +1,131 @@
+package account
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"crmgate/internal/audit"
+	"crmgate/internal/mail"
+)
+
+// The names of the mails in templates/mail.
+const (
+	mailInvitation      = "invitation"
+	mailResetLocal      = "reset_local"
+	mailResetProvider   = "reset_provider"
+	mailPasswordChanged = "password_changed"
+	mailLocked          = "locked"
+	mailAdopted         = "account_adopted"
+)
+
+// About is what every mail can say about its reader and its cause.
+type About struct {
+	// Name, Email and Username are the account's; Name and Username may be empty.
+	Name, Email, Username string
+	// At is when it happened, such as "1 March 2026, 09:00 UTC".
+	At string
+	// Address is the IP address of whoever caused the mail; empty for the command line.
+	Address string
+	// ByAdministrator is true where an administrator caused the mail.
+	ByAdministrator bool
+	// SignInURL, ResetURL and HelpURL are pages of the gateway.
+	SignInURL, ResetURL, HelpURL string
+}
+
+// InvitationMail is the data of templates/mail/invitation.
+type InvitationMail struct {
+	About
+	// Link works once, until Until; Lifetime is the same as "3 days".
+	Link, Lifetime, Until string
+}
+
+// ResetMail is the data of templates/mail/reset_local.
+type ResetMail struct {
+	About
+	// Link works once, until Until; Lifetime is the same as "30 minutes".
+	Link, Lifetime, Until string
+}
+
+// ProviderMail is the data of templates/mail/reset_provider: the answer to a reset that another has to make.
+type ProviderMail struct {
+	About
+	// Provider is the provider's name.
+	Provider string
+	// ProviderURL is where the provider resets passwords; may be empty. Help is the administrator's sentence; may be empty.
+	ProviderURL, Help string
+}
+
+// PasswordChangedMail is the data of templates/mail/password_changed.
+type PasswordChangedMail struct {
+	About
+	// First is true for the password that an invitation set.
+	First bool
+	// CanReset is true where the person may ask for a reset link.
+	CanReset bool
+}
+
+// LockedMail is the data of templates/mail/locked.
+type LockedMail struct {
+	About
+	// Until is when the lock ends by itself; Lifetime is the same as "15 minutes".
+	Until, Lifetime string
+	// CanReset is true where the person may ask for a reset link.
+	CanReset bool
+}
+
+// AdoptedMail is the data of templates/mail/account_adopted.
+type AdoptedMail struct {
+	About
+	// Provider is the name of the provider that the account belongs to now.
+	Provider string
+}
+
+// about fills in what every mail says.
+func (s *Service) about(ctx context.Context, a *Account, actor string) About {
+	return About{
+		Name: a.Name, Email: a.Email, Username: a.Username,
+		At: clockTime(s.now()), Address: audit.OriginOf(ctx).Address, ByAdministrator: actor != "",
+		SignInURL: s.url("/sign-in"), ResetURL: s.url("/reset"), HelpURL: s.url("/help"),
+	}
+}
+
+// send queues a mail to an account. Without a mail server it does nothing.
+func (s *Service) send(ctx context.Context, a *Account, template string, data any) error {
+	if s.Mail == nil {
+		return nil
+	}
+	if err := s.Mail.Send(ctx, mail.Message{To: a.Email, Template: template, Data: data}); err != nil {
+		return fmt.Errorf("queue mail %s for account %s: %w", template, a.ID, err)
+	}
+	return nil
+}
+
+// notify is send where nobody can do anything about a mail that did not go out.
+func (s *Service) notify(ctx context.Context, a *Account, template string, data any) {
+	if err := s.send(ctx, a, template, data); err != nil {
+		s.log().ErrorContext(ctx, "mail not sent", "error", err, "reference", audit.OriginOf(ctx).Reference)
+	}
+}
+
+// clockTime writes a moment for people anywhere.
+func clockTime(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }
+
+// lifetime writes a duration in its largest fitting unit.
+func lifetime(d time.Duration) string {
+	unit := func(n time.Duration, name string) string {
+		if n == 1 {
+			return "1 " + name
+		}
+		return fmt.Sprintf("%d %ss", n, name)
+	}
+	switch {
+	case d >= 48*time.Hour && d%(24*time.Hour) == 0:
+		return unit(d/(24*time.Hour), "day")
+	case d >= time.Hour && d%time.Hour == 0:
+		return unit(d/time.Hour, "hour")
+	case d >= time.Minute:
+		return unit(d/time.Minute, "minute")
+	}
+	return unit(d/time.Second, "second")
+}

@@ -1,0 +1,175 @@
+package account_test
+
+import (
+	"io"
+	"log/slog"
+	"regexp"
+	"strings"
+	"testing"
+
+	"crmgate/internal/account"
+	"crmgate/internal/page"
+	"crmgate/templates"
+)
+
+const base = "https://crm.example.test/_gate"
+
+// about is a reader whose every word is an attack.
+func about(name string) account.About {
+	return account.About{Name: name, Email: "ann@example.test", Username: "asmith", At: "1 March 2026, 09:00 UTC", Address: "192.0.2.7",
+		SignInURL: base + "/sign-in", ResetURL: base + "/reset", HelpURL: base + "/help"}
+}
+
+func samples(name string) map[string]any {
+	a := about(name)
+	return map[string]any{
+		"invitation": account.InvitationMail{About: a, Link: base + "/invite/SECRET", Lifetime: "3 days", Until: "4 March 2026, 09:00 UTC"},
+		"reset_local": account.ResetMail{About: a, Link: base + "/reset/SECRET", Lifetime: "30 minutes",
+			Until: "1 March 2026, 09:30 UTC"},
+		"reset_provider":   account.ProviderMail{About: a, Provider: "Contoso " + name, ProviderURL: "https://reset.contoso.test/start?a=1&b=2", Help: "Ring 1234 " + name},
+		"password_changed": account.PasswordChangedMail{About: a, CanReset: true},
+		"locked":           account.LockedMail{About: a, Until: "1 March 2026, 09:15 UTC", Lifetime: "15 minutes", CanReset: true},
+		"account_adopted":  account.AdoptedMail{About: a, Provider: "Contoso"},
+	}
+}
+
+func newPages(t *testing.T) *page.Pages {
+	t.Helper()
+	cfg := page.Config{}.Default()
+	cfg.Product, cfg.Organisation = "Example CRM", "Northwind"
+	cfg.Support = page.Support{Email: "help@example.test", Phone: "+49 30 1234", URL: "https://help.example.test", Hours: "Mon to Fri"}
+	pages, err := page.New(cfg, templates.FS, "/_gate", slog.New(slog.NewTextHandler(io.Discard, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pages
+}
+
+var (
+	anchors = regexp.MustCompile(`href="([^"]*)"`)
+	webs    = regexp.MustCompile(`https?://[^\s<>"]+`)
+)
+
+func TestMailsAreComplete(t *testing.T) {
+	pages := newPages(t)
+	// What must stand in both forms of each mail, beside what stands in all of them.
+	must := map[string][]string{
+		"invitation":       {base + "/invite/SECRET", "3 days", "4 March 2026, 09:00 UTC", "asmith", "nothing"},
+		"reset_local":      {base + "/reset/SECRET", "30 minutes", "09:30 UTC", "192.0.2.7", "not you"},
+		"reset_provider":   {"https://reset.contoso.test/start", "Contoso", "Ring 1234", "192.0.2.7", "not you"},
+		"password_changed": {base + "/reset", "192.0.2.7", "not you"},
+		"locked":           {base + "/reset", "15 minutes", "09:15 UTC", "192.0.2.7", "not you"},
+		"account_adopted":  {base + "/sign-in", "Contoso", "192.0.2.7", "not you"},
+	}
+	for name, data := range samples("Ann Smith") {
+		t.Run(name, func(t *testing.T) {
+			subject, text, html, err := pages.RenderMail(name, data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(subject, "Example CRM") || len(subject) > 78 {
+				t.Errorf("subject %q", subject)
+			}
+			words := append(must[name], "Ann Smith", "Example CRM", "Northwind", "help@example.test", "+49 30 1234", "1 March 2026, 09:00 UTC", "ann@example.test")
+			for form, content := range map[string]string{"text": text, "html": strings.NewReplacer("&#43;", "+", "&amp;", "&").Replace(html)} {
+				for _, w := range words {
+					if !strings.Contains(content, w) {
+						t.Errorf("%s does not say %q:\n%s", form, w, content)
+					}
+				}
+				for _, bad := range []string{"no value", "{{", "ZgotmplZ", "<script", "http://"} {
+					if strings.Contains(content, bad) {
+						t.Errorf("%s holds %q:\n%s", form, bad, content)
+					}
+				}
+			}
+			if strings.Contains(text, "\n\n\n") || strings.Contains(text, "<p") {
+				t.Errorf("text is untidy:\n%s", text)
+			}
+		})
+	}
+}
+
+func TestMailsLinkOnlyToUsAndTheProvider(t *testing.T) {
+	pages := newPages(t)
+	for name, data := range samples("Ann") {
+		_, text, html, err := pages.RenderMail(name, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		links := anchors.FindAllStringSubmatch(html, -1)
+		if len(links) == 0 {
+			t.Errorf("%s: no link in html", name)
+		}
+		for _, m := range links {
+			if !strings.HasPrefix(m[1], base+"/") && !(name == "reset_provider" && strings.HasPrefix(m[1], "https://reset.contoso.test/")) {
+				t.Errorf("%s: html links to %s", name, m[1])
+			}
+		}
+		for _, u := range webs.FindAllString(text, -1) {
+			if !strings.HasPrefix(u, base+"/") && u != "https://help.example.test" && !(name == "reset_provider" && strings.HasPrefix(u, "https://reset.contoso.test/")) {
+				t.Errorf("%s: text names %s", name, u)
+			}
+		}
+		if name == "reset_provider" && (strings.Contains(text+html, "SECRET") || strings.Contains(text+html, base+"/reset")) {
+			t.Errorf("the mail that names the provider offers a reset of ours:\n%s", text)
+		}
+	}
+}
+
+func TestMailsEscapeTheirReader(t *testing.T) {
+	pages := newPages(t)
+	for name, data := range samples(`<img src=x onerror=alert(1)>"'`) {
+		subject, _, html, err := pages.RenderMail(name, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(html, "<img") || strings.ContainsAny(subject, "\r\n") {
+			t.Errorf("%s: %q\n%s", name, subject, html)
+		}
+	}
+}
+
+func TestMailsSayWhatIsTrueOfTheReader(t *testing.T) {
+	pages := newPages(t)
+	anonymous := account.About{Email: "ann@example.test", At: "1 March 2026, 09:00 UTC", SignInURL: base + "/sign-in", ResetURL: base + "/reset", HelpURL: base + "/help"}
+	byAdmin := anonymous
+	byAdmin.ByAdministrator = true
+	tests := []struct {
+		name, template string
+		data           any
+		with, without  []string
+	}{
+		{name: "no name, no address", template: "reset_local", data: account.ResetMail{About: anonymous, Link: base + "/reset/x"},
+			with: []string{"Hello,", "Somebody, most likely you"}, without: []string{"network address", "()", "administrator"}},
+		{name: "by an administrator", template: "reset_local", data: account.ResetMail{About: byAdmin, Link: base + "/reset/x"},
+			with: []string{"An administrator has made a link"}, without: []string{"most likely you"}},
+		{name: "provider without a page", template: "reset_provider", data: account.ProviderMail{About: anonymous, Provider: "Contoso"},
+			with: []string{"Please ask those who look"}, without: []string{"Reset it"}},
+		{name: "first password", template: "password_changed", data: account.PasswordChangedMail{About: anonymous, First: true},
+			with: []string{"was set", base + "/help"}, without: []string{"changed", "signed out", base + "/reset"}},
+		{name: "locked without reset", template: "locked", data: account.LockedMail{About: anonymous, Lifetime: "15 minutes"},
+			with: []string{"ask us to open", base + "/help"}, without: []string{base + "/reset"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			subject, text, html, err := pages.RenderMail(tt.template, tt.data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for form, content := range map[string]string{"text": subject + "\n" + text, "html": html} {
+				flat := strings.Join(strings.Fields(content), " ")
+				for _, w := range tt.with {
+					if !strings.Contains(flat, w) {
+						t.Errorf("%s does not say %q:\n%s", form, w, content)
+					}
+				}
+				for _, w := range tt.without {
+					if strings.Contains(flat, w) {
+						t.Errorf("%s says %q:\n%s", form, w, content)
+					}
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,237 @@
+package account
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"crmgate/internal/audit"
+	"crmgate/internal/fault"
+	"crmgate/internal/identity"
+	"crmgate/internal/throttle"
+)
+
+// maxIdentifier is longer than every address and username; what is longer names nobody.
+const maxIdentifier = 320
+
+// Why a local sign-in was refused, for the audit trail. The person is told none of it.
+const (
+	refusedOff      = "local_off"
+	refusedUnknown  = "unknown"
+	refusedInvited  = "invited"
+	refusedDisabled = "disabled"
+	refusedLocked   = "locked"
+	refusedPassword = "wrong_password"
+	refusedDamaged  = "damaged_hash"
+)
+
+// HasLocal reports whether an identifier names a local account that could sign in. Its answer must never reach a stranger; the
+// sign-in flow uses it to choose between a directory and the local check for names without a domain.
+func (s *Service) HasLocal(ctx context.Context, identifier string) (bool, error) {
+	if !s.Config.Enabled {
+		return false, nil
+	}
+	a, err := s.findLocal(ctx, identity.Normalize(identifier))
+	if err != nil {
+		return false, err
+	}
+	return a != nil && a.State == Active, nil
+}
+
+// CheckPassword signs a local person in. Wrong password, unknown name, locked and not yet activated are all
+// identity.ErrWrongPassword, after the same work. The reason is recorded here; a success is for the sign-in flow to record.
+func (s *Service) CheckPassword(ctx context.Context, identifier, password string) (*Account, error) {
+	s.open()
+	name := identity.Normalize(identifier)
+	if !s.Config.Enabled {
+		s.refused(ctx, nil, name, refusedOff)
+		return nil, identity.ErrWrongPassword
+	}
+	a, hash, reason, err := s.credentials(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	key := throttle.Key("identifier", name)
+	if a != nil {
+		key = lockoutKey(a.ID)
+	}
+	allowed, lockedNow, err := s.Lockout.Begin(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	if !allowed {
+		reason = refusedLocked
+	}
+	ok, stale, reason, err := s.verify(ctx, hash, password, reason)
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		a, reason, err = s.signedIn(ctx, a, hash, password, stale, key)
+		if err != nil || reason == "" {
+			return a, err
+		}
+	}
+	s.refused(ctx, a, name, reason)
+	if lockedNow {
+		s.locked(ctx, a, name)
+	}
+	return nil, identity.ErrWrongPassword
+}
+
+// credentials returns the account with a name and the hash to compare; the reason says why there is none. It asks the store as
+// often for a name that nobody has.
+func (s *Service) credentials(ctx context.Context, name string) (a *Account, hash, reason string, err error) {
+	a, err = s.findLocal(ctx, name)
+	if err != nil {
+		return nil, "", "", err
+	}
+	l, ok := a.Local()
+	if !ok {
+		if _, err := s.findLocal(ctx, name); err != nil {
+			return nil, "", "", err
+		}
+		return nil, "", refusedUnknown, nil
+	}
+	p, err := s.Passwords.GetPassword(ctx, l)
+	if err != nil {
+		return nil, "", "", fmt.Errorf("get password: %w", err)
+	}
+	switch {
+	case a.State == Disabled:
+		reason = refusedDisabled
+	case a.State != Active || p.Hash == "":
+		reason = refusedInvited
+	}
+	return a, p.Hash, reason, nil
+}
+
+// verify compares a password with a hash. Where there is a reason to refuse already, it compares with the decoy: the answer comes
+// after the same work whoever asks for whom.
+func (s *Service) verify(ctx context.Context, hash, password, reason string) (ok, stale bool, _ string, err error) {
+	password, possible := canonical(password)
+	if reason == "" {
+		if _, _, _, err := decode(hash); err != nil {
+			s.log().ErrorContext(ctx, "sign-in refused", "error", err)
+			reason = refusedDamaged
+		}
+	}
+	if reason != "" {
+		hash = s.hash.decoy
+	}
+	ok, stale, err = s.hash.check(ctx, hash, password)
+	if err != nil {
+		return false, false, "", err
+	}
+	if reason == "" && (!ok || !possible) {
+		reason = refusedPassword
+	}
+	return reason == "", stale, reason, nil
+}
+
+// signedIn finishes a sign-in with the right password, or returns why it came too late.
+func (s *Service) signedIn(ctx context.Context, a *Account, hash, password string, stale bool, key string) (_ *Account, reason string, err error) {
+	l, _ := a.Local()
+	// A reset that ran while we compared has ended every session; the password it replaced must not start one.
+	p, err := s.Passwords.GetPassword(ctx, l)
+	if err != nil {
+		return nil, "", fmt.Errorf("get password: %w", err)
+	}
+	if p.Hash != hash {
+		return a, refusedPassword, nil
+	}
+	if err := s.Lockout.Succeed(ctx, key); err != nil {
+		return nil, "", err
+	}
+	if stale {
+		s.upgrade(ctx, l, hash, password)
+	}
+	now := s.now()
+	gone := false // disabled, adopted or deleted meanwhile
+	written, err := s.Store.UpdateAccount(ctx, a.ID, func(b *Account) error {
+		if gone = b.State != Active || b.Owner != OwnerLocal; gone {
+			return errRefused
+		}
+		b.LastSignIn = now
+		return nil
+	})
+	switch {
+	case gone, fault.Is(err, fault.NotFound):
+		return a, refusedDisabled, nil
+	case err != nil:
+		return nil, "", fmt.Errorf("record sign-in: %w", err)
+	}
+	return written, "", nil
+}
+
+// upgrade replaces a hash of former cost. Where that fails, the next sign-in tries again.
+func (s *Service) upgrade(ctx context.Context, l Local, old, password string) {
+	password, _ = canonical(password)
+	hash, err := s.hash.make(ctx, password)
+	if err == nil {
+		err = s.Passwords.UpgradeHash(ctx, l, old, hash)
+	}
+	if err != nil {
+		s.log().WarnContext(ctx, "password hash not renewed", "account", l.AccountID(), "error", err)
+	}
+}
+
+// refused records a refusal.
+func (s *Service) refused(ctx context.Context, a *Account, name, reason string) {
+	e := audit.Event{Kind: audit.SignInRefused, Provider: OwnerLocal, Reason: reason}
+	if a != nil {
+		e.AccountID = a.ID
+	} else {
+		e.Identifier = cut(name, maxIdentifier)
+	}
+	s.record(ctx, e)
+}
+
+// locked records a lock and tells the person. The mail is made in the background: nobody may read from the answer's time that
+// there is somebody to be told.
+func (s *Service) locked(ctx context.Context, a *Account, name string) {
+	e := audit.Event{Kind: audit.AccountLocked, Provider: OwnerLocal, Reason: "failures"}
+	if a == nil {
+		e.Identifier = cut(name, maxIdentifier)
+		s.record(ctx, e)
+		return
+	}
+	e.AccountID = a.ID
+	s.record(ctx, e)
+	if a.State != Active {
+		return
+	}
+	now := s.now()
+	s.later(ctx, "mail about a lock", func(ctx context.Context) {
+		about := s.about(ctx, a, "")
+		about.At = clockTime(now)
+		s.notify(ctx, a, mailLocked, LockedMail{About: about, Until: clockTime(now.Add(s.Lockout.Config.Duration)),
+			Lifetime: lifetime(s.Lockout.Config.Duration), CanReset: s.Config.Reset.Enabled})
+	})
+}
+
+// LockedUntil returns when the lockout of a local account ends, zero where there is none.
+func (s *Service) LockedUntil(ctx context.Context, a *Account) (time.Time, error) {
+	if _, ok := a.Local(); !ok {
+		return time.Time{}, nil
+	}
+	return s.Lockout.Locked(ctx, lockoutKey(a.ID))
+}
+
+// findLocal returns the local account with a normalized address or username, nil where there is none.
+func (s *Service) findLocal(ctx context.Context, name string) (*Account, error) {
+	if name == "" || len(name) > maxIdentifier {
+		return nil, nil
+	}
+	a, err := s.Store.FindLocal(ctx, name)
+	if fault.Is(err, fault.NotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find local account: %w", err)
+	}
+	return a, nil
+}
+
+// lockoutKey counts an account's failures, whichever of its names was typed.
+func lockoutKey(accountID string) string { return throttle.Key("account", accountID) }

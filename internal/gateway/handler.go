@@ -1,0 +1,205 @@
+package gateway
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+
+	"crmgate/internal/audit"
+	"crmgate/internal/fault"
+	"crmgate/internal/policy"
+	"crmgate/internal/proxy"
+	"crmgate/internal/session"
+)
+
+// Sessions finds the session of a request (session.Manager).
+type Sessions interface {
+	// Lookup returns the live session, or nil without an error where there is none. An error means that nobody can be recognised now.
+	Lookup(r *http.Request) (*session.Session, error)
+}
+
+// Failer is the one exit for errors (package page).
+type Failer interface {
+	// Fail answers a request with what an error means to the person.
+	Fail(w http.ResponseWriter, r *http.Request, err error)
+}
+
+// Handler is the public listener's handler, behind the middleware. Its fields must not change once it serves.
+type Handler struct {
+	Rules    *policy.Rules
+	Routes   *Routes
+	Sessions Sessions
+	Fail     Failer
+	// Audit takes refusals; nil forgets them.
+	Audit audit.Recorder
+	// PublicURL is the address people use.
+	PublicURL *url.URL
+	// Prefix is server.path_prefix, such as "/_gate".
+	Prefix string
+	// Own serves what lies below Prefix, and ChangePassword; nil answers that there is nothing. The URL it sees is clean.
+	Own http.Handler
+
+	people people
+}
+
+// ChangePassword is the one address outside the prefix that is ours (W3C, A Well-Known URL for Changing Passwords).
+const ChangePassword = "/.well-known/change-password"
+
+// ServeHTTP passes a request on, or says why not.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := h.serve(w, r); err != nil {
+		h.Fail.Fail(w, r, err)
+	}
+}
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
+	path, err := proxy.Canonical(r)
+	if err != nil {
+		return err
+	}
+	at, err := h.place(r, path)
+	switch {
+	case err != nil:
+		return err
+	case at.own:
+		return h.serveOwn(w, r, path)
+	case at.route == nil:
+		return fault.New(fault.NotFound, "There is no application at this address.").WithReason("no_upstream")
+	}
+	s, d, err := h.decide(r, at)
+	if err != nil {
+		return err
+	}
+	switch d.Outcome {
+	case policy.Allowed:
+		id, err := h.people.identity(s, at.route)
+		if err != nil {
+			return err
+		}
+		at.route.upstream.Serve(w, r, path, id)
+		return nil
+	case policy.SignIn:
+		h.signIn(w, r, path)
+		return nil
+	default:
+		return h.refuse(r, s, d)
+	}
+}
+
+// place is what a path leads to.
+type place struct {
+	own   bool
+	route *route
+	// rule is what policy.Rules.Match returned.
+	rule int
+}
+
+// same reports whether two readings of a request come to the same end.
+func (p place) same(q place) bool {
+	if p.own || q.own || p.route == nil || q.route == nil {
+		return p == q
+	}
+	return p.route.upstream == q.route.upstream && p.rule == q.rule
+}
+
+// place finds where a request leads, and refuses one that leads elsewhere for a reader less careful than we are.
+func (h *Handler) place(r *http.Request, path proxy.Path) (place, error) {
+	host := audit.OriginOf(r.Context()).Host
+	if host == "" {
+		host = r.Host
+	}
+	if path.Authority != "" && bareHost(path.Authority) != bareHost(h.PublicURL.Host) && !h.Routes.names(path.Authority) {
+		return place{}, fault.New(fault.Invalid, "This is not the address of the application.").WithReason("authority")
+	}
+	at := h.read(host, r.Method, path.Decoded)
+	for _, other := range path.Others {
+		if !at.same(h.read(host, r.Method, other)) {
+			return at, doubtful("path")
+		}
+	}
+	if h.Rules.UsesMethods() {
+		if method := override(r.Header); method != "" && !at.same(h.read(host, method, path.Decoded)) {
+			return at, doubtful("method_override")
+		}
+	}
+	return at, nil
+}
+
+func (h *Handler) read(host, method, path string) place {
+	if below(path, h.Prefix) || path == ChangePassword {
+		return place{own: true}
+	}
+	rt := h.Routes.match(host, path)
+	if rt == nil {
+		return place{}
+	}
+	return place{route: rt, rule: h.Rules.Match(policy.Request{Upstream: rt.id, Method: method, Path: path})}
+}
+
+func doubtful(reason string) error {
+	return fault.New(fault.Invalid, "This request can be read in two ways that have different rules, so it was not passed on.").WithReason(reason)
+}
+
+// override returns the method that a header asks the CRM to take instead of the request's. Many frameworks obey.
+func override(h http.Header) string {
+	for _, name := range [...]string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"} {
+		if v := h[name]; len(v) > 0 {
+			return v[0]
+		}
+	}
+	return ""
+}
+
+// decide asks the rules about whoever makes the request. Where the session store cannot be asked only a rule for anyone lets pass.
+func (h *Handler) decide(r *http.Request, at place) (*session.Session, policy.Decision, error) {
+	s, err := h.Sessions.Lookup(r)
+	if err != nil {
+		s = nil
+	}
+	d := h.Rules.Decide(at.rule, subject(s))
+	if err != nil && d.Outcome != policy.Allowed {
+		return nil, d, fault.Wrap(fault.Unavailable, "Sign-ins cannot be checked at the moment, so nobody is let in. Try again in a minute.", err).WithReason("session_store")
+	}
+	return s, d, nil
+}
+
+func subject(s *session.Session) policy.Subject {
+	if s == nil {
+		return policy.Subject{}
+	}
+	return policy.Subject{SignedIn: true, Email: s.Email, Groups: s.Groups, Provider: s.Provider, Factor: slices.Contains(s.AMR, "mfa")}
+}
+
+// serveOwn hands a request to our own pages. They are behind a ServeMux, which redirects from paths that it finds unclean; the canonical
+// path is clean.
+func (h *Handler) serveOwn(w http.ResponseWriter, r *http.Request, path proxy.Path) error {
+	if h.Own == nil {
+		return fault.New(fault.NotFound, "There is nothing at this address.")
+	}
+	if r.URL.Path != path.Decoded || r.URL.RawPath != "" {
+		clean := *r.URL
+		clean.Path, clean.RawPath = path.Decoded, ""
+		r = r.WithContext(r.Context())
+		r.URL = &clean
+	}
+	h.Own.ServeHTTP(w, r)
+	return nil
+}
+
+// refuse records a refusal and returns what the person is told.
+func (h *Handler) refuse(r *http.Request, s *session.Session, d policy.Decision) error {
+	var e audit.Event
+	who := "You"
+	if s != nil {
+		e = audit.Event{AccountID: s.AccountID, Provider: s.Provider}
+		who = "You are signed in as " + s.Email + ", but you"
+	}
+	e.Kind, e.Reason = audit.AccessRefused, "rule:"+d.Rule
+	if h.Audit != nil {
+		h.Audit.Record(r.Context(), e.From(r.Context()))
+	}
+	if d.Outcome == policy.StepUp {
+		return fault.New(fault.Forbidden, who+" need a second factor to open this page.").WithReason("factor_required")
+	}
+	return fault.New(fault.Forbidden, who+" may not open this page. The rule that decided is called \""+d.Rule+"\".").WithReason("access_refused")
+}

@@ -1,0 +1,52 @@
+package middleware
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+)
+
+// recorder notes what was answered. Everything else a ResponseWriter can do is reached through Unwrap (http.ResponseController).
+type recorder struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+// record wraps w once, however many middlewares ask.
+func record(w http.ResponseWriter) *recorder {
+	if rec, ok := w.(*recorder); ok {
+		return rec
+	}
+	return &recorder{ResponseWriter: w}
+}
+
+// Unwrap is for http.ResponseController.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// Hijack notes that the connection became a tunnel: its 101 is written past the ResponseWriter.
+func (r *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buf, err := http.NewResponseController(r.ResponseWriter).Hijack()
+	if err == nil {
+		r.status = http.StatusSwitchingProtocols
+	}
+	return conn, buf, err
+}
+
+// WriteHeader notes a final status; informational ones pass.
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Write counts.
+func (r *recorder) Write(p []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	n, err := r.ResponseWriter.Write(p)
+	r.bytes += int64(n)
+	return n, err
+}

@@ -1,0 +1,146 @@
+package proxy
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"crmgate/internal/token"
+)
+
+const (
+	// AssertionLife is how long an assertion is valid. The CRM sees one that has at least half of it left.
+	AssertionLife = 5 * time.Minute
+	// AssertionType is the JWT's "typ": no other token of the gateway or of a provider can be taken for it (RFC 8725, 3.11).
+	AssertionType = "crmgate+jwt"
+	// AssertionPurpose is the purpose of the signing keys in the key store.
+	AssertionPurpose = "assertion"
+)
+
+// NewAssertionKey returns a fresh signing key (ECDSA P-256).
+func NewAssertionKey(now time.Time) (token.Key, error) {
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return token.Key{}, fmt.Errorf("make assertion key: %w", err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(k)
+	if err != nil {
+		return token.Key{}, fmt.Errorf("make assertion key: %w", err)
+	}
+	return token.Key{ID: token.NewID(), Purpose: AssertionPurpose, Material: der, CreatedAt: now}, nil
+}
+
+// Signer signs assertions with the newest of its keys and publishes all of them. It is safe for concurrent use.
+type Signer struct{ ring atomic.Pointer[ring] }
+
+type ring struct {
+	signer jose.Signer
+	jwks   []byte
+}
+
+// NewSigner returns a Signer with keys of purpose "assertion", newest first.
+func NewSigner(keys ...token.Key) (*Signer, error) {
+	s := &Signer{}
+	return s, s.Use(keys...)
+}
+
+// Use replaces the keys, newest first. Assertions signed before stay valid where their key is among them.
+func (s *Signer) Use(keys ...token.Key) error {
+	if len(keys) == 0 {
+		return errors.New("sign assertions: no key")
+	}
+	r := &ring{}
+	var set jose.JSONWebKeySet
+	for i, k := range keys {
+		parsed, err := x509.ParsePKCS8PrivateKey(k.Material)
+		if err != nil {
+			return fmt.Errorf("read assertion key %s: %w", k.ID, err)
+		}
+		private, ok := parsed.(*ecdsa.PrivateKey)
+		if !ok || private.Curve != elliptic.P256() {
+			return fmt.Errorf("read assertion key %s: not an ECDSA P-256 key", k.ID)
+		}
+		set.Keys = append(set.Keys, jose.JSONWebKey{Key: private.Public(), KeyID: k.ID, Algorithm: string(jose.ES256), Use: "sig"})
+		if i == 0 {
+			opts := (&jose.SignerOptions{}).WithType(AssertionType)
+			r.signer, err = jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: private, KeyID: k.ID}}, opts)
+			if err != nil {
+				return fmt.Errorf("use assertion key %s: %w", k.ID, err)
+			}
+		}
+	}
+	var err error
+	if r.jwks, err = json.Marshal(set); err != nil {
+		return fmt.Errorf("publish assertion keys: %w", err)
+	}
+	s.ring.Store(r)
+	return nil
+}
+
+// JWKS returns the public keys as a JWK Set (RFC 7517).
+func (s *Signer) JWKS() []byte { return s.ring.Load().jwks }
+
+func (s *Signer) sign(claims any) (string, error) {
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", fmt.Errorf("sign assertion: %w", err)
+	}
+	jws, err := s.ring.Load().signer.Sign(payload)
+	if err != nil {
+		return "", fmt.Errorf("sign assertion: %w", err)
+	}
+	compact, err := jws.CompactSerialize()
+	if err != nil {
+		return "", fmt.Errorf("sign assertion: %w", err)
+	}
+	return compact, nil
+}
+
+// claims are what an assertion says.
+type claims struct {
+	Issuer   string `json:"iss"`
+	Audience string `json:"aud"`
+	Subject  string `json:"sub"`
+	Email    string `json:"email,omitempty"`
+	Name     string `json:"name,omitempty"`
+	Username string `json:"preferred_username,omitempty"`
+	// Groups is never null: a CRM that reads a missing list as "no change" would keep what was taken away.
+	Groups   []string `json:"groups"`
+	Provider string   `json:"provider,omitempty"`
+	AMR      []string `json:"amr,omitempty"`
+	AuthTime int64    `json:"auth_time,omitempty"`
+	Session  string   `json:"sid,omitempty"`
+	IssuedAt int64    `json:"iat"`
+	Expires  int64    `json:"exp"`
+}
+
+// assertion is a signed one with its times.
+type assertion struct {
+	header     []string
+	renew, end time.Time
+}
+
+func (u *Upstream) sign(p Person) (*assertion, error) {
+	now := u.now()
+	c := claims{Issuer: u.issuer, Audience: u.audience, Subject: p.ID, Email: p.Email, Name: p.Name, Username: p.Username,
+		Groups: p.Groups, Provider: p.Provider, AMR: p.AMR, Session: p.Session, IssuedAt: now.Unix(), Expires: now.Add(AssertionLife).Unix()}
+	if c.Groups == nil {
+		c.Groups = []string{}
+	}
+	if !p.AuthTime.IsZero() {
+		c.AuthTime = p.AuthTime.Unix()
+	}
+	compact, err := u.Signer.sign(c)
+	if err != nil {
+		return nil, err
+	}
+	return &assertion{header: []string{compact}, renew: now.Add(AssertionLife / 2), end: now.Add(AssertionLife)}, nil
+}

@@ -1,0 +1,141 @@
+package proxy
+
+import (
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+	"unicode"
+)
+
+// Person is who a request is made for, as the CRM is told.
+type Person struct {
+	ID, Email, Name, Username string
+	Groups                    []string
+	// Provider is the provider id or "local".
+	Provider string
+	// Session is the id of the session; no secret.
+	Session  string
+	AMR      []string
+	AuthTime time.Time
+}
+
+// values are the words that HeaderConfig.Value knows, with what they stand for.
+func values() map[string]func(Person) string {
+	return map[string]func(Person) string{
+		"account.id": func(p Person) string { return p.ID },
+		"email":      func(p Person) string { return p.Email },
+		"name":       func(p Person) string { return p.Name },
+		"username":   func(p Person) string { return p.Username },
+		"provider":   func(p Person) string { return p.Provider },
+		"groups":     func(p Person) string { return joinGroups(p.Groups) },
+	}
+}
+
+// joinGroups separates groups by commas. Within a name a comma is written "\," and a backslash "\\"; a reader that splits at every
+// comma sees a backslash at the end of a group and can tell.
+func joinGroups(groups []string) string {
+	escape := strings.NewReplacer(`\`, `\\`, `,`, `\,`)
+	var names []string
+	for _, g := range groups {
+		if g = printable(g); g != "" {
+			names = append(names, escape.Replace(g))
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+// printable makes a value fit for a header: valid UTF-8, each control character a space, none at the ends.
+func printable(s string) string {
+	return strings.TrimSpace(strings.ToValidUTF8(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s), "\ufffd"))
+}
+
+// Identity is what one upstream is told about one person, ready to be put into requests. It is made once and used for every request of a
+// session; safe for concurrent use.
+type Identity struct {
+	person  Person
+	headers []header
+	// assertion is signed again at half its life. It is nil where the upstream wants none.
+	assertion atomic.Pointer[assertion]
+	signing   atomic.Bool
+	upstream  *Upstream
+}
+
+type header struct {
+	name   string
+	values []string
+}
+
+// Identify prepares what this upstream is told about p. The zero Person is nobody.
+func (u *Upstream) Identify(p Person) (*Identity, error) {
+	id := &Identity{person: p, upstream: u}
+	for _, h := range u.headers {
+		// An empty value is left out: to the CRM a header that is missing and one that is empty could differ.
+		if v := printable(h.value(p)); v != "" {
+			id.headers = append(id.headers, header{h.name, []string{v}})
+		}
+	}
+	if u.audience == "" {
+		return id, nil
+	}
+	a, err := u.sign(p)
+	if err != nil {
+		return nil, err
+	}
+	id.assertion.Store(a)
+	return id, nil
+}
+
+// apply puts the identity into a header from which Names.Strip has removed every copy. The slices are shared by all requests of
+// the session; nothing on the way writes into them.
+func (id *Identity) apply(h http.Header, now time.Time) error {
+	if id == nil {
+		return nil
+	}
+	for i := range id.headers {
+		h[id.headers[i].name] = id.headers[i].values
+	}
+	a, err := id.current(now)
+	if err != nil {
+		return err
+	}
+	if a != nil {
+		h[AssertionHeader] = a.header
+	}
+	return nil
+}
+
+// current returns an assertion that has life left. One request signs the next one while the others still use the old one.
+func (id *Identity) current(now time.Time) (*assertion, error) {
+	a := id.assertion.Load()
+	if a == nil || now.Before(a.renew) {
+		return a, nil
+	}
+	if now.Before(a.end) && !id.signing.CompareAndSwap(false, true) {
+		return a, nil
+	}
+	defer id.signing.Store(false)
+	fresh, err := id.upstream.sign(id.person)
+	if err != nil {
+		return nil, err
+	}
+	id.assertion.Store(fresh)
+	return fresh, nil
+}
+
+// Answer writes every identity header of this upstream into the answer of a forward-auth request, empty where there is no value: a front
+// proxy that copies headers would otherwise leave the client's own in place.
+func (u *Upstream) Answer(h http.Header, id *Identity) error {
+	for _, c := range u.headers {
+		h[c.name] = []string{""}
+	}
+	if u.audience != "" {
+		h[AssertionHeader] = []string{""}
+	}
+	return id.apply(h, u.now())
+}

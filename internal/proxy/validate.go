@@ -1,0 +1,187 @@
+package proxy
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	"crmgate/internal/fault"
+)
+
+// Validate names every fault.
+func (c Config) Validate() fault.Problems {
+	var ps fault.Problems
+	if !goodID(c.ID) {
+		ps.Add("id", "Use small letters, digits and hyphens, such as crm.", "%q is not an id", c.ID)
+	}
+	https := c.validateURLs(&ps)
+	for i, h := range c.Hosts {
+		if msg := hostFault(h); msg != "" {
+			ps.Add(fmt.Sprintf("hosts[%d]", i), "Write a host name, such as crm.example.com.", "%q %s", h, msg)
+		}
+	}
+	if len(c.Paths) == 0 {
+		ps.Add("paths", "Write [/] for every path.", "no request would reach this upstream")
+	}
+	for i, p := range c.Paths {
+		if msg := prefixFault(p); msg != "" {
+			ps.Add(fmt.Sprintf("paths[%d]", i), "Write a decoded path prefix, such as /crm.", "%q %s", p, msg)
+		}
+	}
+	ps = append(ps, c.Identity.validate().Under("identity")...)
+	if c.Timeouts.Connect <= 0 {
+		ps.Add("timeouts.connect", "Write a duration, such as 5s.", "a connection must be bounded")
+	}
+	if c.Timeouts.ResponseHeader < 0 {
+		ps.Add("timeouts.response_header", "Write a duration, such as 60s, or 0 for no limit.", "%s is negative", c.Timeouts.ResponseHeader)
+	}
+	return append(ps, c.TLS.validate(https).Under("tls")...)
+}
+
+func goodID(id string) bool {
+	return id != "" && strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}
+
+// validateURLs reports whether the address is https.
+func (c Config) validateURLs(ps *fault.Problems) bool {
+	if len(c.URLs) != 1 {
+		ps.Add("urls", "Write one address, such as [http://127.0.0.1:8069].", "an upstream has exactly one address, not %d", len(c.URLs))
+	}
+	https := false
+	for i, s := range c.URLs {
+		u, err := url.Parse(s)
+		at := fmt.Sprintf("urls[%d]", i)
+		const hint = "Write http:// or https:// with a host, and at most a port and a path."
+		switch {
+		case err != nil:
+			ps.Add(at, hint, "it is not an address")
+		case u.Scheme != "http" && u.Scheme != "https":
+			ps.Add(at, hint, "%q is not an http or https address", s)
+		case u.Hostname() == "":
+			ps.Add(at, hint, "%q has no host", s)
+		case u.User != nil:
+			ps.Add(at, "The CRM takes no password from the gateway.", "the address holds a user name or a password")
+		case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(s, "#"):
+			ps.Add(at, hint, "%q holds a query or a fragment", s)
+		case dotSegment(u.Path) || strings.Contains(u.Path, "//"):
+			ps.Add(at, hint, "the path of %q is not clean", s)
+		}
+		https = https || err == nil && u.Scheme == "https"
+	}
+	return https
+}
+
+func hostFault(h string) string {
+	switch {
+	case h == "":
+		return "is empty"
+	case strings.Contains(h, "*"):
+		return "holds a *; each host is named by itself"
+	case strings.Contains(h, "://") || strings.ContainsAny(h, "/@?# "):
+		return "is not a host name"
+	case strings.Contains(h, ":") && !strings.HasPrefix(h, "["):
+		return "has a port; hosts are compared without"
+	}
+	return ""
+}
+
+func prefixFault(p string) string {
+	switch {
+	case !strings.HasPrefix(p, "/"):
+		return "does not begin with /"
+	case strings.Contains(p, "*"):
+		return "is a pattern; a prefix covers everything below it anyway"
+	case strings.Contains(p, "//") || dotSegment(p) || strings.ContainsAny(p, "?#;\\%"):
+		return "is not a clean path"
+	}
+	return ""
+}
+
+// reserved are headers that mean something to HTTP itself or to the gateway; as identity headers they would break every request.
+var reserved = []string{
+	"Host", "Content-Length", "Content-Type", "Transfer-Encoding", "Connection", "Upgrade", "Te", "Trailer", "Keep-Alive", "Expect",
+	"Cookie", "Authorization", "Accept", "Origin", "User-Agent", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Request-Id",
+	"Traceparent", "Tracestate", AssertionHeader,
+}
+
+func (c IdentityConfig) validate() fault.Problems {
+	var ps fault.Problems
+	known := slices.Sorted(maps.Keys(values()))
+	seen := map[string]int{}
+	for i, h := range c.Headers {
+		at := fmt.Sprintf("headers[%d]", i)
+		folded := string(fold(nil, h.Name))
+		switch j, dup := seen[folded]; {
+		case !headerName(h.Name):
+			ps.Add(at+".name", "Use letters, digits and hyphens, such as Remote-User.", "%q is not a header name", h.Name)
+		case slices.ContainsFunc(reserved, func(r string) bool { return string(fold(nil, r)) == folded }):
+			ps.Add(at+".name", "Choose a name of your own, such as Remote-User.", "%q has another meaning", h.Name)
+		case dup:
+			ps.Add(at+".name", "Remove one of them.", "headers[%d] has this name already", j)
+		}
+		seen[folded] = i
+		if !slices.Contains(known, h.Value) {
+			hint := "Known: " + strings.Join(known, ", ") + "."
+			if near := fault.Nearest(strings.TrimPrefix(h.Value, "account."), known...); near != "" {
+				hint = fmt.Sprintf("Did you mean %s? %s", near, hint)
+			}
+			ps.Add(at+".value", hint, "%q is not known", h.Value)
+		}
+	}
+	return ps
+}
+
+func headerName(name string) bool {
+	if name == "" || name[0] == '-' || name[0] == '_' {
+		return false
+	}
+	for i := range len(name) {
+		if c := name[i]; c != '-' && c != '_' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
+func (c TLSConfig) validate(https bool) fault.Problems {
+	var ps fault.Problems
+	if (c.CertFile == "") != (c.KeyFile == "") {
+		ps.Add("", "Set both cert_file and key_file, or neither.", "a certificate and its key go together")
+	}
+	if c != (TLSConfig{}) && !https {
+		ps = append(ps, fault.Problem{Warning: true, Message: "the address is not https, so this has no effect",
+			Hint: "Write https:// in urls, or remove the section."})
+	}
+	return ps
+}
+
+// ValidateAll names the faults that only show between entries of `upstreams`; each entry's own Validate is called elsewhere.
+func ValidateAll(cs []Config) fault.Problems {
+	var ps fault.Problems
+	if len(cs) == 0 {
+		ps.Add("", "Name the CRM, such as: upstreams: [{id: crm, urls: [http://127.0.0.1:8069]}].", "there is no upstream")
+	}
+	ids, places := map[string]int{}, map[string]int{}
+	for i, c := range cs {
+		if j, dup := ids[c.ID]; dup && c.ID != "" {
+			ps.Add(fmt.Sprintf("[%d].id", i), "Give each upstream an id of its own.", "[%d] is called %q already", j, c.ID)
+		}
+		ids[c.ID] = i
+		hosts := c.Hosts
+		if len(hosts) == 0 {
+			hosts = []string{""}
+		}
+		for _, h := range hosts {
+			for k, p := range c.Paths {
+				place := strings.ToLower(h) + " " + strings.TrimSuffix(p, "/")
+				if j, dup := places[place]; dup && j != i {
+					ps.Add(fmt.Sprintf("[%d].paths[%d]", i, k), "Give one of them other hosts or paths.", "[%d] answers to the same host and path %q", j, p)
+				}
+				places[place] = i
+			}
+		}
+	}
+	return ps
+}
