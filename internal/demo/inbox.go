@@ -17,7 +17,7 @@ const (
 	// maxMessages is how many mails the inbox keeps.
 	maxMessages = 200
 	// maxMessageBytes is the largest mail it takes.
-	maxMessageBytes = 5 << 20
+	maxMessageBytes = 1 << 20
 )
 
 // Inbox is an SMTP server on a loopback port that keeps what it gets, and a handler that shows it below /mail.

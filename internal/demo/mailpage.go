@@ -8,6 +8,10 @@ import (
 	"strings"
 )
 
+// refreshAfter is how many seconds the list waits before it asks again. It goes into the header that <meta http-equiv> stands
+// for, and the page offers to stop it: people who read slowly or listen need that (WCAG 2.2.1).
+const refreshAfter = "3"
+
 // ServeHTTP shows the mails at /mail; a client that asks for JSON gets the list with the texts.
 func (i *Inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) { i.mux.ServeHTTP(w, r) }
 
@@ -25,10 +29,10 @@ func (i *Inbox) routes() http.Handler {
 
 // mailFrame is what the inbox's layout needs.
 type mailFrame struct {
-	Title   string
-	Refresh int // seconds until the page asks again; 0 never
-	Home    string
-	P       any
+	Title string
+	Still bool // the list does not ask again by itself
+	Home  string
+	P     any
 }
 
 // messagePage shows one mail.
@@ -47,7 +51,11 @@ func (i *Inbox) list(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(messages)
 		return
 	}
-	i.pages.show(w, http.StatusOK, "list", mailFrame{Title: "Inbox", Refresh: 3, Home: i.Home, P: messages})
+	still := r.URL.Query().Has("still")
+	if !still {
+		w.Header().Set("Refresh", refreshAfter)
+	}
+	i.pages.show(w, http.StatusOK, "list", mailFrame{Title: "Inbox", Still: still, Home: i.Home, P: messages})
 }
 
 func (i *Inbox) one(show func(http.ResponseWriter, Message)) http.HandlerFunc {
