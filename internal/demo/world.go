@@ -133,7 +133,7 @@ func listenLoopback(ctx context.Context, address string) (net.Listener, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s (choose another with --listen): %w", address, err)
+		return nil, fmt.Errorf("cannot use %s; choose another address with --listen: %w", address, err)
 	}
 	return l, nil
 }
