@@ -132,6 +132,7 @@ func TestSweepInBatches(t *testing.T) {
 func TestTwoReplicas(t *testing.T) {
 	cfg := config(t)
 	a, b := open(t, cfg), open(t, cfg)
+	storetest.Revocation(t, a, b)
 	one := newSession("ann")
 	if err := a.CreateSession(t.Context(), one); err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package session
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,15 +70,18 @@ func (m *Manager) options(maxAge time.Duration) *sessions.Options {
 
 // setCookie adds a cookie to the response in place of an earlier one of the same name (RFC 6265 4.1.1 allows only one).
 func setCookie(w http.ResponseWriter, c *http.Cookie) {
+	dropCookie(w, c.Name)
+	http.SetCookie(w, c)
+}
+
+// dropCookie takes back what setCookie did to a response.
+func dropCookie(w http.ResponseWriter, name string) {
 	lines := w.Header()["Set-Cookie"]
-	kept := lines[:0]
-	for _, line := range lines {
-		if !strings.HasPrefix(line, c.Name+"=") {
-			kept = append(kept, line)
-		}
-	}
-	if len(kept) < len(lines) {
+	kept := slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return strings.HasPrefix(line, name+"=") })
+	switch {
+	case len(kept) == 0:
+		w.Header().Del("Set-Cookie")
+	case len(kept) < len(lines):
 		w.Header()["Set-Cookie"] = kept
 	}
-	http.SetCookie(w, c)
 }

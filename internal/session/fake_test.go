@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -17,8 +18,9 @@ type fake struct {
 	sessions map[string]session.Session
 	gets     int
 	touches  int
-	// err is returned by everything while it is set; touchErr by TouchSession alone.
-	err, touchErr error
+	// err is returned by everything while it is set; touchErr by TouchSession alone, listErr
+	// by ListSessions.
+	err, touchErr, listErr error
 	// onGet runs in GetSession after the record was read and before it is returned.
 	onGet func(ctx context.Context)
 }
@@ -105,7 +107,7 @@ func (f *fake) ListSessions(_ context.Context, accountID string) ([]*session.Ses
 		}
 	}
 	slices.SortFunc(all, func(a, b *session.Session) int { return b.SignedInAt.Compare(a.SignedInAt) })
-	return all, f.err
+	return all, errors.Join(f.err, f.listErr)
 }
 
 func (f *fake) SweepSessions(context.Context, time.Time) (int, error) { return 0, nil }

@@ -273,6 +273,20 @@ func TestMaxPerAccount(t *testing.T) {
 	}
 }
 
+// TestMaxPerAccountThatFails: an error page while one is signed in would be a lie.
+func TestMaxPerAccountThatFails(t *testing.T) {
+	m, f, _ := newManager()
+	m.Config.MaxPerAccount = 1
+	f.listErr = fault.New(fault.Unavailable, "Down.")
+	w := httptest.NewRecorder()
+	if s, err := m.Start(w, request(), session.Session{AccountID: "a"}); s != nil || !fault.Is(err, fault.Unavailable) {
+		t.Errorf("Start = %v, %v; want unavailable", s, err)
+	}
+	if cs := w.Result().Cookies(); len(cs) != 0 || len(f.ids()) != 0 {
+		t.Errorf("cookies %v and sessions %v are left", cs, f.ids())
+	}
+}
+
 func TestConfigValidate(t *testing.T) {
 	tests := []struct {
 		name   string

@@ -79,7 +79,7 @@ func TestOpenMakesPrivateFiles(t *testing.T) {
 		}
 		return err
 	})
-	want := map[string]fs.FileMode{"data": 0o700, "sub": 0o700, "crmgate.db": 0o600, "crmgate.db-wal": 0o600, "crmgate.db-shm": 0o600, "crmgate.db.lock": 0o600}
+	want := map[string]fs.FileMode{"data": 0o700, "sub": 0o700, "crmgate.db": 0o600, "crmgate.db-wal": 0o600, "crmgate.db-shm": 0o600}
 	if d := cmp.Diff(want, modes); d != "" {
 		t.Errorf("modes (-want +got):\n%s", d)
 	}

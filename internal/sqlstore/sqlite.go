@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
@@ -37,12 +36,20 @@ func openSQLite(ctx context.Context, file, dataDir string) (*DB, error) {
 		return nil, sqliteFault(file, err)
 	}
 	// Two processes that start at once would both find the tables missing, and both switch to WAL. One at a time.
-	unlock, err := lockSQLite(ctx, file+".lock")
+	unlock, err := lockDirectory(ctx, filepath.Dir(file))
 	if err != nil {
 		return nil, sqliteFault(file, err)
 	}
 	defer unlock()
+	d, err := openLocked(ctx, file)
+	if err != nil {
+		return nil, sqliteFault(file, err)
+	}
+	return d, nil
+}
 
+// openLocked opens and migrates a file while no other process does.
+func openLocked(ctx context.Context, file string) (*DB, error) {
 	db, err := sql.Open("sqlite", sqliteDSN(file, url.Values{
 		// In this spelling: the driver ignores _busy_timeout= and the like without a word.
 		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(NORMAL)", "foreign_keys(1)"},
@@ -50,20 +57,20 @@ func openSQLite(ctx context.Context, file, dataDir string) (*DB, error) {
 		"_txlock": {"immediate"},
 	}))
 	if err != nil {
-		return nil, sqliteFault(file, err)
+		return nil, err
 	}
 	// Idle connections stay: each new one costs four pragmas.
 	db.SetMaxOpenConns(sqliteReaders)
 	db.SetMaxIdleConns(sqliteReaders)
 	if err := migrate(ctx, goose.DialectSQLite3, db); err != nil {
 		db.Close()
-		return nil, sqliteFault(file, err)
+		return nil, err
 	}
 	d := &DB{db: db, writer: make(chan struct{}, 1)}
 	d.writer <- struct{}{}
 	if d.getSession, err = db.PrepareContext(ctx, getSession); err != nil {
 		db.Close()
-		return nil, sqliteFault(file, err)
+		return nil, err
 	}
 	return d, nil
 }
@@ -79,31 +86,6 @@ func touch(file string) error {
 		return err
 	}
 	return f.Close()
-}
-
-// lockSQLite holds an exclusive lock between processes until unlock is called or the process dies. The lock is an empty SQLite
-// database with an exclusive transaction: the same on every system, and never left behind by a crash.
-func lockSQLite(ctx context.Context, file string) (unlock func(), err error) {
-	if err := touch(file); err != nil {
-		return nil, err
-	}
-	db, err := sql.Open("sqlite", sqliteDSN(file, url.Values{"_pragma": {"busy_timeout(100)"}, "_txlock": {"exclusive"}}))
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	for {
-		// Not ctx: the transaction would end with it, and so the lock.
-		tx, err := db.BeginTx(context.WithoutCancel(ctx), nil)
-		if err == nil {
-			return func() { tx.Rollback(); db.Close() }, nil
-		}
-		if !sqliteIs(err, sqlitelib.SQLITE_BUSY) || ctx.Err() != nil {
-			db.Close()
-			return nil, err
-		}
-	}
 }
 
 // sqliteDSN escapes what is legal in a file name and means something in a URL.

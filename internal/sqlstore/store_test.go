@@ -54,3 +54,15 @@ func suites(t *testing.T, d *sqlstore.DB) {
 }
 
 func TestSQLite(t *testing.T) { suites(t, openFile(t)) }
+
+// TestRevocation is `crmgate user revoke` beside `crmgate serve`.
+func TestRevocation(t *testing.T) {
+	t.Run("sqlite", func(t *testing.T) {
+		dir := t.TempDir()
+		storetest.Revocation(t, open(t, sqlstore.Config{}.Default(), dir), open(t, sqlstore.Config{}.Default(), dir))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		cfg := postgres(t)
+		storetest.Revocation(t, open(t, cfg, ""), open(t, cfg, ""))
+	})
+}
