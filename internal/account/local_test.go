@@ -31,8 +31,8 @@ func TestOnlyLocalAccountsAreLocal(t *testing.T) {
 	if !ok || l.AccountID() != "x" {
 		t.Errorf("a local account may not hold a password: %+v", l)
 	}
-	var decoded Local
-	if err := json.Unmarshal([]byte(`{"id":"x","ID":"x"}`), &decoded); err != nil || decoded.AccountID() != "" {
+	decoded := struct{ Local Local }{}
+	if err := json.Unmarshal([]byte(`{"Local":{"id":"x","ID":"x"}}`), &decoded); err != nil || decoded.Local.AccountID() != "" {
 		t.Errorf("decoding makes a right: %+v, %v", decoded, err)
 	}
 }

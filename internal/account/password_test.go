@@ -85,7 +85,7 @@ func TestDecoyFitsNothing(t *testing.T) {
 			t.Errorf("%q: ok %v, stale %v, error %v", p, ok, stale, err)
 		}
 	}
-	if newHasher().decoy == newHasher().decoy {
+	if one, other := newHasher(), newHasher(); one.decoy == other.decoy {
 		t.Error("all processes share one decoy")
 	}
 }

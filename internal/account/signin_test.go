@@ -191,7 +191,8 @@ func TestLockoutEndsByItselfAndByTheRightPassword(t *testing.T) {
 		return err == nil
 	}
 	for range 5 { // two wrong, one right: never locked
-		if try(wrongly) || try(wrongly) || !try(goodPassword) {
+		first, second := try(wrongly), try(wrongly)
+		if first || second || !try(goodPassword) {
 			t.Fatal("the right password at the third try did not count")
 		}
 	}
