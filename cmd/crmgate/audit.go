@@ -11,7 +11,6 @@ import (
 
 	"crmgate/internal/app"
 	"crmgate/internal/audit"
-	"crmgate/internal/sqlstore"
 )
 
 func newAuditCommand() *cobra.Command {
@@ -28,7 +27,7 @@ func newAuditListCommand() *cobra.Command {
 	reference := cmd.Flags().String("reference", "", "only the event with this reference `ID`, as an error page shows it")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return withCore(cmd, *file, func(ctx context.Context, c *app.Core) error {
-			events, err := c.DB.ListEvents(ctx, sqlstore.EventFilter{Limit: *limit, Reference: *reference})
+			events, err := c.DB.ListEvents(ctx, audit.Filter{Limit: *limit, Reference: *reference})
 			if err != nil {
 				return err
 			}
@@ -59,7 +58,7 @@ func newAuditExportCommand() *cobra.Command {
 	since := cmd.Flags().Duration("since", 0, "only the last `DURATION`, such as 720h")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return withCore(cmd, *file, func(ctx context.Context, c *app.Core) error {
-			var f sqlstore.EventFilter
+			var f audit.Filter
 			if *since > 0 {
 				f.Since = time.Now().Add(-*since)
 			}

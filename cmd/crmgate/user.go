@@ -173,10 +173,10 @@ func newUserInviteCommand() *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return withCore(cmd, *file, func(ctx context.Context, c *app.Core) error {
 			a, link, err := c.Accounts.Invite(ctx, inv, actor)
-			if err != nil {
+			if link == "" {
 				return err
 			}
-			return tellLink(cmd, c, *printLink, link, "An invitation", a.Email)
+			return tellLink(cmd, c, *printLink, link, "An invitation", a.Email, err)
 		})
 	}
 	return cmd
@@ -193,26 +193,32 @@ func newUserResetCommand() *cobra.Command {
 				return err
 			}
 			link, err := c.Accounts.IssueReset(ctx, a.ID, actor)
-			if err != nil {
+			if link == "" {
 				return err
 			}
-			return tellLink(cmd, c, *printLink, link, "A link for a new password", a.Email)
+			return tellLink(cmd, c, *printLink, link, "A link for a new password", a.Email, err)
 		})
 	}
 	return cmd
 }
 
-// tellLink prints the link where it was asked for or cannot be mailed, and says on stderr where it went.
-func tellLink(cmd *cobra.Command, c *app.Core, print bool, link, what, email string) error {
-	mailed := c.Config.Mail.Enabled()
+// tellLink prints the link where it was asked for or cannot be mailed, and says on stderr where it went. A link that was asked for
+// on the terminal is worth having whatever the mail server says.
+func tellLink(cmd *cobra.Command, c *app.Core, print bool, link, what, email string, mailErr error) error {
+	mailed := c.Config.Mail.Enabled() && mailErr == nil
 	if print || !mailed {
 		if _, err := fmt.Fprintln(cmd.OutOrStdout(), link); err != nil {
 			return err
 		}
 	}
-	if mailed {
+	switch {
+	case mailed:
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s is on its way to %s.\n", what, email)
-	} else {
+	case mailErr != nil && !print:
+		return mailErr
+	case mailErr != nil:
+		fmt.Fprintln(cmd.ErrOrStderr(), "crmgate: "+sentence(mailErr))
+	default:
 		fmt.Fprintf(cmd.ErrOrStderr(), "Mail is off: give the link above to %s yourself. It works once.\n", email)
 	}
 	return nil

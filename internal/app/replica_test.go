@@ -87,6 +87,7 @@ func TestTwoReplicas(t *testing.T) {
 		}
 		r.SetURL(u)
 		r.Out.Host = r.In.Host
+		r.Out.URL.RawQuery = r.In.URL.RawQuery // Rewrite drops what holds a semicolon
 	}})
 	t.Cleanup(balancer.Close)
 	op := realtest.OIDCProvider(t, realtest.OIDCClient{

@@ -48,7 +48,7 @@ func TestScripts(t *testing.T) {
 			"gateway": command((*world).cmdGateway), "browser": command((*world).cmdBrowser), "open": command((*world).cmdOpen),
 			"click": command((*world).cmdClick), "submit": command((*world).cmdSubmit), "status": command((*world).cmdStatus),
 			"url": command((*world).cmdURL), "see": see, "crm-saw": command((*world).cmdCRMSaw), "mail": command((*world).cmdMail),
-			"no-mail": command((*world).cmdNoMail), "wait": command((*world).cmdWait), "idp": command((*world).cmdIDP),
+			"no-mail": command((*world).cmdNoMail), "pause": command((*world).cmdPause), "idp": command((*world).cmdIDP),
 			"header": command((*world).cmdHeader), "fetch": command((*world).cmdFetch), "logged": logged, "race": command((*world).cmdRace),
 		},
 	})
@@ -93,7 +93,7 @@ func newWorld(t *testing.T, env *testscript.Env) (*world, error) {
 	}
 	gate := "http://" + w.gate.Addr().String()
 	w.idp, err = fakeidp.Listen(fakeidp.Config{
-		Algs: []string{"ES256"}, Name: "Contoso",
+		Issuer: "/contoso", Algs: []string{"ES256"}, Name: "Contoso",
 		Clients: []fakeidp.Client{{
 			ID: "crm", Secret: "crm-secret", RedirectURIs: []string{gate + "/_gate/callback/contoso"},
 			PostLogoutRedirectURIs: []string{gate + "/_gate/signed-out"},
@@ -297,7 +297,7 @@ func (w *world) nextMail(to string, patience time.Duration) (realtest.Message, b
 	}
 }
 
-func (w *world) cmdWait(_ *testscript.TestScript, args []string) error {
+func (w *world) cmdPause(_ *testscript.TestScript, args []string) error {
 	d, err := time.ParseDuration(args[0])
 	time.Sleep(d)
 	return err

@@ -45,7 +45,7 @@ func TestNamesSayWhatIsInside(t *testing.T) {
 			t.Errorf("%s: package %s: a package's name is one word", s.name, s.file.Name.Name)
 		}
 		switch base := strings.TrimSuffix(strings.TrimSuffix(path.Base(s.name), ".go"), "_test"); base {
-		case "types", "interface", "interfaces", "util", "utils", "helper", "helpers", "misc", "common", "models", "constants":
+		case "types", "interface", "interfaces", "util", "utils", "helper", "helpers", "misc", "models", "constants":
 			t.Errorf("%s: name the file after what is inside", s.name)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 type Filter struct {
 	AccountID string
 	Kind      Kind
+	// Reference is the id that an error page showed.
+	Reference string
 	// Since and Until bound the time, Since included and Until not; zero is no bound.
 	Since, Until time.Time
 	// Limit is how many of the newest are returned; 0 is no limit.

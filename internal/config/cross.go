@@ -47,9 +47,6 @@ func checkUpstreams(c *Config, p *fault.Problems) {
 	for i, u := range c.Upstreams {
 		checkID("upstreams", u.ID, i, ids, p)
 		at := fmt.Sprintf("upstreams[%d]", i)
-		if len(u.URLs) > 1 {
-			p.Add(at+".urls[1]", "Name one; a load balancer before the CRM can spread the requests.", "is not supported by this version: an upstream has one address")
-		}
 		hosts := u.Hosts
 		if len(hosts) == 0 {
 			hosts = []string{""}

@@ -100,6 +100,20 @@ func TestCrossCheck(t *testing.T) {
 	}
 }
 
+// One mistake is named once: a package's own words about a value go before those of the comparison of sections.
+func TestOneMistakeOneFinding(t *testing.T) {
+	_, r := load("c.yaml", []byte(strings.Replace(base, "id: crm", "id: C_R", 1)+"providers: [{id: local, type: oidc, name: L, issuer: \"https://id.example.com\", client_id: crm, client_secret: opensesame}]\n"), memory(nil), environment(nil))
+	count := map[string]int{}
+	for _, f := range r.Findings {
+		count[f.Path]++
+	}
+	for _, path := range []string{"upstreams[0].id", "providers[0].id"} {
+		if count[path] != 1 {
+			t.Errorf("%d findings at %s, want one: %q", count[path], path, lines(r))
+		}
+	}
+}
+
 func TestServerValidate(t *testing.T) {
 	type change = func(*ServerConfig)
 	url := func(s string) change { return func(c *ServerConfig) { c.PublicURL = s } }

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"crmgate/internal/fault"
 )
 
 // Finding is one fault of a file, or a warning about it.
@@ -103,6 +105,26 @@ func (r *Report) put(f Finding) {
 		}
 	}
 	r.Findings = append(r.Findings, f)
+}
+
+// putProblems puts the problems whose path is not left out.
+func (r *Report) putProblems(problems fault.Problems, leaveOut func(path string) bool) {
+	for _, p := range problems {
+		if !leaveOut(p.Path) {
+			r.put(Finding{Path: p.Path, Message: p.Message, Hint: p.Hint, Warning: p.Warning})
+		}
+	}
+}
+
+// faulty lists the paths of all faults so far.
+func (r *Report) faulty() []string {
+	var out []string
+	for _, f := range r.Findings {
+		if !f.Warning {
+			out = append(out, f.Path)
+		}
+	}
+	return out
 }
 
 // Print writes one line for each finding.

@@ -58,17 +58,12 @@ func load(name string, data []byte, fsys files, env func(string) (string, bool))
 	cfg.Server.PublicURL = strings.TrimSuffix(cfg.Server.PublicURL, "/")
 
 	settlePaths(reflect.ValueOf(cfg).Elem(), path{}, fsys, r)
-	var faulty []string
-	for _, f := range r.Findings {
-		if !f.Warning {
-			faulty = append(faulty, f.Path)
-		}
-	}
-	for _, p := range slices.Concat(validateAll(reflect.ValueOf(*cfg), path{}), crossCheck(cfg)) {
-		if !echoes(p.Path, faulty) {
-			r.put(Finding{Path: p.Path, Message: p.Message, Hint: p.Hint, Warning: p.Warning})
-		}
-	}
+	// What the walk has said is not said again in other words, and a package knows its own values better than the
+	// comparison of sections does.
+	walked := r.faulty()
+	r.putProblems(validateAll(reflect.ValueOf(*cfg), path{}), func(p string) bool { return echoes(p, walked) })
+	validated := r.faulty()
+	r.putProblems(crossCheck(cfg), func(p string) bool { return echoes(p, walked) || slices.Contains(validated, p) })
 	r.sort()
 	if !r.OK() {
 		return nil, r

@@ -86,7 +86,7 @@ upstreams:
     urls: [http://127.0.0.1:8069]
     hosts: &hosts [crm.example.com]
     preserve_host: "false"
-    timeouts: {connect: 0}
+    timeouts: {response_header: 0}
   - id: old
     urls: [http://127.0.0.1:8070]
     hosts: *hosts
@@ -120,7 +120,7 @@ branding:
 	}
 	type values struct {
 		URL                       string
-		Grace, Connect            time.Duration
+		Grace, Header             time.Duration
 		Proxies                   []string
 		Hosts                     []string
 		Preserve                  bool
@@ -137,7 +137,7 @@ branding:
 		DefaultAllow, LinkByEmail string
 	}
 	got := values{
-		cfg.Server.PublicURL, cfg.Server.ShutdownGrace, cfg.Upstreams[0].Timeouts.Connect, cfg.Server.TrustedProxies,
+		cfg.Server.PublicURL, cfg.Server.ShutdownGrace, cfg.Upstreams[0].Timeouts.ResponseHeader, cfg.Server.TrustedProxies,
 		cfg.Upstreams[1].Hosts, cfg.Upstreams[0].PreserveHost, cfg.Access.Rules[0].Allow.Word, cfg.Access.Rules[1].Allow.Groups,
 		cfg.Providers[0].Name, cfg.Providers[0].ClientID, cfg.Providers[0].ClientSecret.Reveal(), cfg.Providers[0].ClientSecretFile,
 		cfg.Providers[0].AllowSignUp, cfg.Local.InvitationLifetime, cfg.Local.Lockout.Failures, cfg.Mail.SMTP.Port,
@@ -207,11 +207,11 @@ func TestLoadFaults(t *testing.T) {
 			[]string{`c.yaml:6: log.level: has a YAML tag, which is not supported (Put a value that begins with ! into quotes.)`}},
 		{"empty list item", base + "admins:\n  groups:\n    -\n",
 			[]string{`c.yaml:8: admins.groups[0]: is empty (Remove the item.)`}},
-		{"secret twice", base + "redis:\n  password: a\n  password_file: pw\n",
+		{"secret twice", base + "redis:\n  password: a\n  password_file: pw\n  addresses: [\"127.0.0.1:6379\"]\n",
 			[]string{`c.yaml:8: redis.password_file: is set beside password (Keep one of the two.)`}},
-		{"secret file missing", base + "redis: {password_file: nowhere}\n",
+		{"secret file missing", base + "redis: {password_file: nowhere, addresses: [\"127.0.0.1:6379\"]}\n",
 			[]string{`c.yaml:6: redis.password_file: cannot be read: there is no such file (A relative path starts at the folder of the configuration file.)`}},
-		{"secret file empty", base + "redis: {password_file: empty}\n",
+		{"secret file empty", base + "redis: {password_file: empty, addresses: [\"127.0.0.1:6379\"]}\n",
 			[]string{`c.yaml:6: redis.password_file: names an empty file`}},
 		{"other file missing", base + "branding: {logo_file: logo.svg}\n",
 			[]string{`c.yaml:6: branding.logo_file: cannot be read: there is no such file (A relative path starts at the folder of the configuration file.)`}},
@@ -248,7 +248,7 @@ func TestLoadFaults(t *testing.T) {
 func TestLoadFromDisk(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "crmgate.yaml")
-	if err := os.WriteFile(file, []byte(base+"redis: {password_file: pw}\nlocal: {password: {blocklist_file: "+dir+"}}\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(base+"redis: {password_file: pw, addresses: [\"127.0.0.1:6379\"]}\nlocal: {password: {blocklist_file: "+dir+"}}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "pw"), []byte("hunter2hunter2\n\n"), 0o600); err != nil {
@@ -274,7 +274,7 @@ func TestLoadFromDisk(t *testing.T) {
 
 func TestLoadTrimsOneNewline(t *testing.T) {
 	fsys := memory(map[string]string{"/etc/crmgate/pw": "two\n\n"})
-	cfg, r := load("c.yaml", []byte(base+"redis: {password_file: pw}\n"), fsys, environment(nil))
+	cfg, r := load("c.yaml", []byte(base+"redis: {password_file: pw, addresses: [\"127.0.0.1:6379\"]}\n"), fsys, environment(nil))
 	if cfg == nil {
 		t.Fatal(lines(r))
 	}

@@ -44,8 +44,6 @@ tracing: {otlp_endpoint: ""}
 			[]string{`c.yaml:6: tracing.otlp_endpoint: must be a single value, not a list`}},
 		{"an unknown key inside", base + "tracing: {otlp_endpiont: x}\n",
 			[]string{`c.yaml:6: tracing.otlp_endpiont: unknown key (Did you mean "otlp_endpoint"?)`}},
-		{"several addresses", strings.Replace(base, `8069"]`, `8069", "http://127.0.0.1:8070"]`, 1),
-			[]string{`c.yaml:4: upstreams[0].urls[1]: is not supported by this version: an upstream has one address (Name one; a load balancer before the CRM can spread the requests.)`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -58,7 +58,7 @@ func TestSecretsStaySecret(t *testing.T) {
 }
 
 func TestReportBlotsOthersFindings(t *testing.T) {
-	_, r := load("c.yaml", []byte(base+"redis: {password: "+canary+"}\n"), memory(nil), environment(nil))
+	_, r := load("c.yaml", []byte(base+"redis: {addresses: [\"127.0.0.1:6379\"], password: "+canary+"}\n"), memory(nil), environment(nil))
 	r.Add(Finding{Path: "redis.addresses", Message: "dial: AUTH " + canary + " refused", Hint: canary})
 	f := r.Findings[0]
 	if f.Message != "dial: AUTH *** refused" || f.Hint != "***" || f.Line != 6 || f.File != "c.yaml" {

@@ -63,6 +63,14 @@ func (t *Routes) match(host, path string) *route {
 	return nil
 }
 
+// Find returns the upstream of a host and a canonical path, or nil.
+func (t *Routes) Find(host, path string) *proxy.Upstream {
+	if rt := t.match(host, path); rt != nil {
+		return rt.upstream
+	}
+	return nil
+}
+
 // names reports whether an upstream names the host.
 func (t *Routes) names(host string) bool { _, ok := t.byHost[bareHost(host)]; return ok }
 

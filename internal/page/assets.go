@@ -76,9 +76,10 @@ func loadAssets(cfg Config, files fs.FS) (assets, error) {
 	}
 	a.files["brand.css"] = asset{[]byte(brand), cssType}
 	if icon, ok := a.files["favicon.svg"]; ok {
-		// The icon is drawn in currentColor, which a browser's tab has not.
-		icon.body = bytes.ReplaceAll(icon.body, []byte("currentColor"), []byte(cfg.Color))
-		a.files["favicon.svg"] = icon
+		// An icon in a browser's tab sees no style sheet.
+		c, _ := parseColor(cfg.Color)
+		body := strings.NewReplacer("var(--brand)", c.String(), "var(--on-brand)", c.on().String()).Replace(string(icon.body))
+		a.files["favicon.svg"] = asset{[]byte(body), icon.contentType}
 	}
 	if cfg.LogoFile != "" {
 		body, contentType, err := readLogo(cfg.LogoFile)

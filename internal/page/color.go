@@ -95,23 +95,23 @@ func (c color) on() color {
 	return black()
 }
 
-// brandCSS is the style sheet that holds the brand's colours, made readable for light and for dark pages.
+// brandCSS is the style sheet that holds the brand's colour and what goes with it, readable on light and on dark pages.
 func brandCSS(brand string) (string, error) {
 	c, err := parseColor(brand)
 	if err != nil {
 		return "", err
 	}
 	surface := func(s string) color { v, _ := parseColor(s); return v }
+	ink := c.on()
+	// Away from the text: the text gets easier to read under the pointer, never harder.
+	away := white()
+	if ink == white() {
+		away = black()
+	}
 	theme := func(pole color, surfaces ...color) string {
-		fill := c.readable(pole, shapeContrast, surfaces...)
-		ink := fill.on()
-		// Away from the text: the text gets easier to read under the pointer, never harder.
-		away := white()
-		if ink == white() {
-			away = black()
-		}
-		return fmt.Sprintf("  --brand: %s;\n  --brand-hover: %s;\n  --on-brand: %s;\n  --accent: %s;\n",
-			fill, fill.mix(away, 0.14), ink, c.readable(pole, textContrast, surfaces...))
+		// The fill stays the brand's own, whatever lies under it; the edge is what makes its shape seen.
+		return fmt.Sprintf("  --brand: %s;\n  --brand-hover: %s;\n  --on-brand: %s;\n  --brand-edge: %s;\n  --accent: %s;\n",
+			c, c.mix(away, 0.14), ink, c.readable(pole, shapeContrast, surfaces...), c.readable(pole, textContrast, surfaces...))
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, ":root {\n%s}\n", theme(black(), surface(lightSurface), surface(lightGround), surface(lightHover)))

@@ -73,7 +73,7 @@ func TestBrandIsReadable(t *testing.T) {
 			for _, m := range value.FindAllStringSubmatch(part, -1) {
 				got[m[1]], _ = parseColor(m[2])
 			}
-			if len(got) != 4 {
+			if len(got) != 5 {
 				t.Fatalf("%s %s: %d values in %q", brand, theme, len(got), part)
 			}
 			for _, fill := range []string{"brand", "brand-hover"} {
@@ -86,8 +86,8 @@ func TestBrandIsReadable(t *testing.T) {
 				if c := contrast(got["accent"], s); c < textContrast {
 					t.Errorf("%s %s: link on %s has contrast %.2f", brand, theme, surface, c)
 				}
-				if c := contrast(got["brand"], s); c < shapeContrast {
-					t.Errorf("%s %s: button on %s has contrast %.2f", brand, theme, surface, c)
+				if c := contrast(got["brand-edge"], s); c < shapeContrast {
+					t.Errorf("%s %s: edge of a button on %s has contrast %.2f", brand, theme, surface, c)
 				}
 			}
 		}
@@ -99,8 +99,10 @@ func TestBrandKeepsAReadableColor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(css, "--brand: #1f5fbf;") {
-		t.Errorf("a readable colour was changed:\n%s", css)
+	for _, want := range []string{"--brand: #1f5fbf;", "--brand-edge: #1f5fbf;", "--accent: #1f5fbf;"} {
+		if !strings.Contains(css, want) {
+			t.Errorf("a readable colour was changed, no %s in\n%s", want, css)
+		}
 	}
 }
 

@@ -10,7 +10,7 @@
 //     that are not browsers' navigations).
 //   - No inline script or style: the Content-Security-Policy forbids both, so an injected one does nothing. The policy is set
 //     here, where the pages are made, because a refusal on the CRM's own paths needs it as much as a page below the prefix.
-//   - The brand colour is brought to readable contrast here, once, for light and for dark; no administrator can choose a colour
-//     that makes a button unreadable.
+//   - What goes with the brand colour (the text on it, its edge, links) is brought to readable contrast here, once, for light and
+//     for dark; no administrator can choose a colour that makes a button unreadable.
 //   - Asset addresses carry a hash of all assets, so browsers may keep them for good and a new version is seen at once.
 package page

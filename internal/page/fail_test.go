@@ -78,6 +78,7 @@ func TestFailPageOrJSON(t *testing.T) {
 		"fetch that likes html":  {"/deals", map[string]string{"Sec-Fetch-Mode": "same-origin", "Accept": "text/html"}, true},
 		"api client":             {"/deals", map[string]string{"Accept": "application/json"}, true},
 		"silent client":          {"/deals", nil, true},
+		"old script":             {"/deals", map[string]string{"X-Requested-With": "XMLHttpRequest", "Accept": "text/html"}, true},
 		"websocket":              {"/socket", map[string]string{"Upgrade": "websocket", "Accept": "text/html"}, true},
 		"silent client, our own": {"/_gate/callback/x", nil, false},
 		"any type, our own":      {"/_gate/callback/x", map[string]string{"Accept": "*/*"}, false},

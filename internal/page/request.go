@@ -18,7 +18,7 @@ func Navigation(r *http.Request) bool {
 	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
 		return mode == "navigate"
 	}
-	return accepts(r, "text/html")
+	return accepts(r, "text/html") && r.Header.Get("X-Requested-With") == ""
 }
 
 func accepts(r *http.Request, mediaType string) bool {

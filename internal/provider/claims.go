@@ -151,7 +151,7 @@ func (c claims) describe(names ClaimsConfig) (identity.Identity, error) {
 }
 
 // choose applies the configured filter and names to a provider's groups. The filter sees the provider's own names, so a group
-// cannot pass it under a new one.
+// cannot pass it under a new one. The provider's order stays.
 func (g GroupsConfig) choose(groups []string) []string {
 	var out []string
 	for _, name := range groups {
@@ -161,13 +161,20 @@ func (g GroupsConfig) choose(groups []string) []string {
 		renamed := false
 		for _, m := range g.Map {
 			if m.From == name {
-				out, renamed = append(out, m.To), true
+				out, renamed = add(out, m.To), true
 			}
 		}
 		if !renamed {
-			out = append(out, name)
+			out = add(out, name)
 		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return out
+}
+
+// add appends a name that is not there yet.
+func add(names []string, name string) []string {
+	if slices.Contains(names, name) {
+		return names
+	}
+	return append(names, name)
 }

@@ -260,7 +260,8 @@ func (d *directory) identify(service *conn, entry *ldap.Entry) (identity.Identit
 	id := identity.Identity{
 		Provider: d.cfg.ID, Issuer: d.issuer(), Subject: subject,
 		Email: d.address(entry), Name: entry.GetEqualFoldAttributeValue(a.Name), Username: entry.GetEqualFoldAttributeValue(a.Username),
-		Groups: d.cfg.Groups.choose(groups), AMR: []string{"pwd"}, AuthTime: d.env.Now(),
+		Groups: slices.Sorted(slices.Values(d.cfg.Groups.choose(groups))), // directories promise no order
+		AMR:    []string{"pwd"}, AuthTime: d.env.Now(),
 	}
 	id.EmailVerified = id.Email != "" && d.cfg.ownsAddress(id.Email)
 	return id, nil

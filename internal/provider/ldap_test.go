@@ -192,7 +192,7 @@ func TestDirectorySetup(t *testing.T) {
 		{"no such base", func(c *provider.Config) { c.UserBase = "ou=nowhere," + d.BaseDN }, "unavailable: directory_setup", false},
 		{"no such base of groups", func(c *provider.Config) { c.Groups.Base = "ou=nowhere," + d.BaseDN }, "unavailable: directory_setup", true},
 		{"no such id", func(c *provider.Config) { c.Attributes.ID = "objectGUID" }, "unavailable: directory_setup", true},
-		{"ambiguous filter", func(c *provider.Config) { c.UserFilter = "(|(uid={login})(objectClass=person))" }, "wrong password", true},
+		{"ambiguous filter", func(c *provider.Config) { c.UserFilter = "(|(uid={login})(uid=bob))" }, "wrong password", true},
 		{"the second address helps", func(c *provider.Config) { c.URLs = []string{"ldaps://127.0.0.1:1", d.TLSURL} }, "signed in", false},
 	}
 	for _, tt := range tests {

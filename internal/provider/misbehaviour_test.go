@@ -124,8 +124,12 @@ func TestAlgorithms(t *testing.T) {
 		} {
 			t.Run(alg+" "+tt.name, func(t *testing.T) {
 				p.idp.SetFaults(tt.faults)
-				if _, err := p.signInWith(open(alg)); (err == nil) != tt.good {
+				_, err := p.signInWith(open(alg))
+				if (err == nil) != tt.good {
 					t.Errorf("sign-in: %v, want good %v", err, tt.good)
+				}
+				if strings.HasPrefix(tt.name, "only") && !fault.Is(err, fault.Unavailable) {
+					t.Errorf("the person is sent away although nothing can come of it: %v", err)
 				}
 			})
 		}
@@ -170,7 +174,9 @@ func TestBadTokenEndpoints(t *testing.T) {
 	var led atomic.Int64
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { led.Add(1) }))
 	defer elsewhere.Close()
-	for _, tt := range fakeidp.BadTokenEndpoints(elsewhere.URL) {
+	cases := append(fakeidp.BadTokenEndpoints(elsewhere.URL),
+		fakeidp.Case{Name: "redirect to itself", Faults: fakeidp.Faults{Token: fakeidp.Trouble{Redirect: "/token"}}})
+	for _, tt := range cases {
 		t.Run(tt.Name, func(t *testing.T) {
 			p := newParty(t, nil, nil)
 			p.mustSignIn()

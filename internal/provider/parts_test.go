@@ -377,3 +377,23 @@ var (
 	_ identity.PasswordChecker = (*directory)(nil)
 	_ identity.Pinger          = (*directory)(nil)
 )
+
+func TestEndpointsOfADocument(t *testing.T) {
+	for _, tt := range []struct {
+		name, issuer, endpoint string
+		good                   bool
+	}{
+		{"https", "https://id.example", "https://elsewhere.example/token", true},
+		{"all on this machine", "http://127.0.0.1:1", "http://localhost:2/token", true},
+		{"a public provider names our loopback", "https://id.example", "http://127.0.0.1/token", false},
+		{"one on this machine names the world in the clear", "http://127.0.0.1:1", "http://id.example/token", false},
+		{"a script", "https://id.example", "javascript:alert(1)", false},
+		{"a user name", "https://id.example", "https://u:p@id.example/token", false},
+	} {
+		m := metadata{EndSessionURL: tt.endpoint}
+		m.IssuerURL, m.AuthURL, m.TokenURL, m.JWKSURL, m.UserInfoURL = tt.issuer, tt.endpoint, tt.endpoint, tt.endpoint, tt.endpoint
+		if err := m.check(tt.issuer); (err == nil) != tt.good {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}

@@ -172,7 +172,7 @@ func TestGroupsAreChosen(t *testing.T) {
 		change func(*provider.Config)
 		want   []string
 	}{
-		{"as they come, once each", nil, []string{"crm-admins", "g1", "g2"}},
+		{"as they come, once each", nil, []string{"g1", "g2", "crm-admins"}},
 		{"mapped", func(c *provider.Config) { c.Groups.Map = mapped }, []string{"crm-admins", "crm-users", "staff"}},
 		{"filtered", func(c *provider.Config) { c.Groups.Allow = []string{"g2"} }, []string{"g2"}},
 		{"filtered before mapped", func(c *provider.Config) { c.Groups.Allow, c.Groups.Map = []string{"g2", "staff"}, mapped }, []string{"staff"}},

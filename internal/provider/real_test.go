@@ -103,7 +103,7 @@ func TestRealProvider(t *testing.T) {
 	r := open(func(c *provider.Config) { c.Claims.Groups = "groups" })
 	t.Run("people", func(t *testing.T) {
 		for _, want := range []identity.Identity{
-			{Subject: "sub-alice", Email: "alice@example.test", EmailVerified: true, Groups: []string{"crm-admins", "crm-users"}},
+			{Subject: "sub-alice", Email: "alice@example.test", EmailVerified: true, Groups: []string{"crm-users", "crm-admins"}},
 			{Subject: "sub-bob", Email: "bob@example.test", Groups: []string{"crm-users"}},
 		} {
 			person := strings.TrimPrefix(want.Subject, "sub-")

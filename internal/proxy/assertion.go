@@ -21,8 +21,8 @@ const (
 	AssertionLife = 5 * time.Minute
 	// AssertionType is the JWT's "typ": no other token of the gateway or of a provider can be taken for it (RFC 8725, 3.11).
 	AssertionType = "crmgate+jwt"
-	// assertionPurpose is the purpose of the signing keys in the key store.
-	assertionPurpose = "assertion"
+	// AssertionPurpose is the purpose of the signing keys in the key store.
+	AssertionPurpose = "assertion"
 )
 
 // NewAssertionKey returns a fresh signing key (ECDSA P-256).
@@ -35,7 +35,7 @@ func NewAssertionKey(now time.Time) (token.Key, error) {
 	if err != nil {
 		return token.Key{}, fmt.Errorf("make assertion key: %w", err)
 	}
-	return token.Key{ID: token.NewID(), Purpose: assertionPurpose, Material: der, CreatedAt: now}, nil
+	return token.Key{ID: token.NewID(), Purpose: AssertionPurpose, Material: der, CreatedAt: now}, nil
 }
 
 // Signer signs assertions with the newest of its keys and publishes all of them. It is safe for concurrent use.

@@ -10,9 +10,11 @@ import (
 // Names knows the header and cookie names that only the gateway may use, and takes them out of requests and responses. It is made
 // once from every upstream, so that a header of one upstream cannot be forged on the way to another.
 type Names struct {
-	// headers are folded names; lengths has a bit for each length that occurs, so that most names are dismissed by a shift.
+	// headers are folded names; lengths and letters have a bit for each length and first letter that occurs, so that most names
+	// are dismissed by two shifts.
 	headers map[string]struct{}
 	lengths uint64
+	letters uint32
 	cookies []string
 }
 
@@ -35,7 +37,9 @@ func NewNames(upstreams []Config, cookies []string) *Names {
 	}
 	for _, u := range upstreams {
 		for _, h := range u.Identity.Headers {
-			n.add(h.Name)
+			if h.Name != "" {
+				n.add(h.Name)
+			}
 		}
 	}
 	for _, c := range cookies {
@@ -47,6 +51,7 @@ func NewNames(upstreams []Config, cookies []string) *Names {
 func (n *Names) add(name string) {
 	n.headers[string(fold(nil, name))] = struct{}{}
 	n.lengths |= 1 << min(len(name), 63)
+	n.letters |= 1 << (name[0] & 31)
 }
 
 // fold appends a header name as the least careful server sees it: CGI turns "-" into "_", PHP "." as well, Apache whatever is no
@@ -68,8 +73,11 @@ func fold(buf []byte, name string) []byte {
 
 // Managed reports whether a header name is the gateway's own in any spelling.
 func (n *Names) Managed(name string) bool {
+	if name == "" {
+		return false
+	}
 	prefixed := len(name) >= len(forwardedPrefix) && name[0]|0x20 == 'x' && name[2]|0x20 == 'f'
-	if !prefixed && n.lengths>>min(len(name), 63)&1 == 0 {
+	if !prefixed && (n.lengths>>min(len(name), 63)&1 == 0 || n.letters>>(name[0]&31)&1 == 0) {
 		return false
 	}
 	var buf [64]byte
@@ -149,40 +157,66 @@ func (n *Names) stripCookies(h http.Header) {
 	}
 }
 
-// withoutOwn returns a Cookie line without the gateway's cookies. Where they stand at one end, as they nearly always do, the rest is a
-// part of the line and costs no copy.
+// withoutOwn returns a Cookie line without the gateway's cookies. Each part that stays is a part of the line, byte for byte.
 func (n *Names) withoutOwn(line string) string {
-	var out []byte
-	copied := 0
+	left, rest, found := n.cut(line)
+	if !found {
+		return line
+	}
+	next, more, again := n.cut(rest)
+	if !again { // nearly always: one cookie of ours, one copy at most
+		return join(left, rest)
+	}
+	out := append(make([]byte, 0, len(line)), left...)
+	for again {
+		out = append(appendGap(out), next...)
+		rest = more
+		next, more, again = n.cut(rest)
+	}
+	if rest != "" {
+		return string(append(appendGap(out), rest...))
+	}
+	return strings.TrimRight(string(out), "; \t")
+}
+
+// cut parts a line at the first cookie of ours.
+func (n *Names) cut(line string) (left, right string, found bool) {
 	for start := 0; start < len(line); {
 		end := len(line)
 		if i := strings.IndexByte(line[start:], ';'); i >= 0 {
 			end = start + i
 		}
 		if n.own(cookieName(line[start:end])) {
-			if end == len(line) && len(out) == 0 {
-				return strings.TrimRight(line[copied:max(start, copied)], "; \t")
-			}
-			out = append(out, line[copied:max(start, copied)]...)
-			copied = min(end+1, len(line))
-			for len(out) == 0 && copied < len(line) && (line[copied] == ' ' || line[copied] == '\t') {
-				copied++
-			}
+			return line[:start], strings.TrimLeft(line[min(end+1, len(line)):], " \t"), true
 		}
 		start = end + 1
 	}
-	switch {
-	case len(out) == 0:
-		return line[copied:]
-	case copied == len(line):
-		return strings.TrimRight(string(out), "; \t")
+	return "", line, false
+}
+
+func appendGap(out []byte) []byte {
+	if len(out) > 0 && out[len(out)-1] == ';' {
+		out = append(out, ' ')
 	}
-	return string(append(out, line[copied:]...))
+	return out
+}
+
+// join puts two parts of a Cookie line together where a cookie between them was taken out.
+func join(left, right string) string {
+	switch {
+	case right == "":
+		return strings.TrimRight(left, "; \t")
+	case left == "":
+		return right
+	}
+	return left + " " + right
 }
 
 func cookieName(pair string) string {
-	name, _, _ := strings.Cut(pair, "=")
-	return strings.Trim(name, " \t")
+	if i := strings.IndexByte(pair, '='); i >= 0 {
+		pair = pair[:i]
+	}
+	return strings.Trim(pair, " \t")
 }
 
 // stripSetCookies keeps an upstream from setting or clearing the gateway's cookies: it could sign people out, or in as somebody else.

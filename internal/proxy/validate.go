@@ -134,7 +134,7 @@ func (c IdentityConfig) validate() fault.Problems {
 }
 
 func headerName(name string) bool {
-	if name == "" {
+	if name == "" || name[0] == '-' || name[0] == '_' {
 		return false
 	}
 	for i := range len(name) {

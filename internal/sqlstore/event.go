@@ -80,6 +80,7 @@ func (d *DB) ListEvents(ctx context.Context, f audit.Filter) ([]audit.Event, err
 	var w where
 	w.equal("account_id", f.AccountID)
 	w.equal("kind", string(f.Kind))
+	w.equal("reference", f.Reference)
 	if !f.Since.IsZero() {
 		w.add("at >= ", ms(f.Since))
 	}

@@ -145,7 +145,7 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 	realms := identity.NewRealms(fakeProvider(contoso), fakeProvider(fabrikam), fakeProvider(directory))
 	w := &world{flow: &fakeFlow{}, accounts: &fakeAccounts{realms: realms}, log: log}
 	w.Handler = &web.Handler{
-		Flow: w.flow, Accounts: w.accounts, Sessions: fakeSessions{}, Realms: realms, Pages: pages, Prefix: "/_gate",
+		Flow: w.flow, Accounts: w.accounts, Sessions: fakeSessions{}, Realms: realms, Pages: pages, Prefix: "/_gate", BaseURL: "https://crm.example.com/_gate",
 		Local: true, MailedReset: true, LinkLifetime: 30 * time.Minute, MinLength: 15,
 	}
 	for _, c := range change {

@@ -15,6 +15,7 @@ import (
 	"crmgate/internal/identity"
 	"crmgate/internal/page"
 	"crmgate/internal/session"
+	"crmgate/internal/signin"
 	"crmgate/internal/throttle"
 )
 
@@ -23,7 +24,7 @@ const (
 	maxForm = 64 << 10
 	// maxIdentifier is the longest address that mail can carry (RFC 5321, section 4.5.3.1.3), in characters.
 	maxIdentifier = 254
-	// maxReturnTo bounds the return address in bytes; a longer one is dropped.
+	// maxReturnTo bounds the return address in bytes; a longer one is dropped, because it would not fit into a Location.
 	maxReturnTo = 4 << 10
 )
 
@@ -42,6 +43,8 @@ type Handler struct {
 	Pages    *page.Pages
 	// Prefix is server.path_prefix.
 	Prefix string
+	// BaseURL is public_url plus path_prefix, for addresses that programs read.
+	BaseURL string
 	// Secure is true where the public address is https.
 	Secure bool
 	// Direct is the id of the redirect provider that is the only way in; the sign-in page then goes straight on to it.
@@ -200,12 +203,13 @@ func identifierOf(f url.Values) (identifier, problem string) {
 	return identifier, ""
 }
 
-// returnTo passes on where somebody was going. Package signin alone decides whether it may be followed.
+// returnTo passes on where somebody was going, "" for the start page and for what package signin would not follow anyway.
 func returnTo(v url.Values) string {
-	if to := v.Get("return_to"); len(to) <= maxReturnTo && utf8.ValidString(to) {
-		return to
+	to := signin.ReturnTo(v.Get("return_to"))
+	if to == "/" || len(to) > maxReturnTo {
+		return ""
 	}
-	return ""
+	return to
 }
 
 // below returns an address below the prefix with the parameters that are not empty.
@@ -225,19 +229,14 @@ func (h *Handler) below(path string, pairs ...string) string {
 // infos describes all providers in their order.
 func (h *Handler) infos() []identity.Info {
 	var out []identity.Info
-	if h.Realms != nil {
-		for _, p := range h.Realms.All() {
-			out = append(out, p.Info())
-		}
+	for _, p := range h.Realms.All() {
+		out = append(out, p.Info())
 	}
 	return out
 }
 
 // provider describes the provider of a session; ok is false for local sessions and for a provider that is configured no more.
 func (h *Handler) provider(s *session.Session) (info identity.Info, ok bool) {
-	if h.Realms == nil {
-		return info, false
-	}
 	p, ok := h.Realms.Get(s.Provider)
 	if !ok {
 		return info, false

@@ -13,20 +13,21 @@ import (
 type passwordPage struct {
 	// Identifier is whose password is asked for; empty lets the person type it.
 	Identifier, Problem, ReturnTo string
-	// Provider is the name of whose password it is, ProviderID what the address chose; both are empty for local ones.
+	// Provider is the name of the directory that is asked, ProviderID its id; both are empty where the identifier decides.
 	Provider, ProviderID string
 	Remember             bool
 	// BackURL leads to the sign-in page.
 	BackURL string
 }
 
-func (h *Handler) passwordPage(whose *identity.Info, req signin.Request, problem string) passwordPage {
+func (h *Handler) passwordPage(req signin.Request, problem string) passwordPage {
 	p := passwordPage{
-		Identifier: req.Identifier, Problem: problem, ReturnTo: req.ReturnTo, ProviderID: req.Provider, Remember: req.Remember,
+		Identifier: req.Identifier, Problem: problem, ReturnTo: req.ReturnTo, Remember: req.Remember,
 		BackURL: h.below("/sign-in", "return_to", req.ReturnTo),
 	}
-	if whose != nil {
-		p.Provider = whose.Name
+	if known, ok := h.Realms.Get(req.Provider); ok {
+		info := known.Info()
+		p.Provider, p.ProviderID = info.Name, info.ID
 	}
 	return p
 }
@@ -57,30 +58,14 @@ func (h *Handler) password(w http.ResponseWriter, r *http.Request) error {
 		problem = "Type your password."
 	}
 	if problem != "" {
-		return h.Pages.Render(w, r, http.StatusUnprocessableEntity, "password", h.passwordPage(h.whose(req), req, problem))
+		return h.Pages.Render(w, r, http.StatusUnprocessableEntity, "password", h.passwordPage(req, problem))
 	}
 	step, err := h.Flow.Password(w, r, req)
 	if errors.Is(err, identity.ErrWrongPassword) {
-		return h.Pages.Render(w, r, http.StatusUnauthorized, "password", h.passwordPage(h.whose(req), req, wrongPassword))
+		return h.Pages.Render(w, r, http.StatusUnauthorized, "password", h.passwordPage(req, wrongPassword))
 	}
 	if err != nil {
 		return err
 	}
 	return h.next(w, r, step, req)
-}
-
-// whose returns the directory whose password the page asked for, nil for local ones.
-func (h *Handler) whose(req signin.Request) *identity.Info {
-	if h.Realms == nil {
-		return nil
-	}
-	p, ok := h.Realms.Get(req.Provider)
-	if !ok && req.Provider == "" {
-		p, ok = h.Realms.Find(req.Identifier)
-	}
-	if !ok || p.Info().Redirects {
-		return nil
-	}
-	info := p.Info()
-	return &info
 }

@@ -103,7 +103,7 @@ func TestSession(t *testing.T) {
 	})
 	t.Run("nobody", func(t *testing.T) {
 		rec := newWorld(t).do("GET", "/_gate/session", "", program)
-		if rec.Code != 401 || strings.TrimSpace(rec.Body.String()) != `{"error":"sign_in_required","sign_in_url":"/_gate/sign-in"}` {
+		if rec.Code != 401 || strings.TrimSpace(rec.Body.String()) != `{"error":"sign_in_required","sign_in_url":"https://crm.example.com/_gate/sign-in"}` {
 			t.Errorf("%d %s", rec.Code, rec.Body)
 		}
 	})

@@ -43,7 +43,7 @@ func (h *Handler) session(w http.ResponseWriter, r *http.Request) error {
 
 // signInRequired is the answer to a program without a session.
 func (h *Handler) signInRequired(w http.ResponseWriter) error {
-	return writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "sign_in_required", "sign_in_url": h.Prefix + "/sign-in"})
+	return writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "sign_in_required", "sign_in_url": h.BaseURL + "/sign-in"})
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) error {

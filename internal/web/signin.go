@@ -113,7 +113,10 @@ func (h *Handler) next(w http.ResponseWriter, r *http.Request, step signin.Step,
 		redirect(w, r, step.URL)
 		return nil
 	case signin.StepPassword:
-		return h.Pages.Render(w, r, http.StatusOK, "password", h.passwordPage(step.Provider, req, ""))
+		if step.Provider != nil {
+			req.Provider = step.Provider.ID // the page names it, so it is the one that is asked
+		}
+		return h.Pages.Render(w, r, http.StatusOK, "password", h.passwordPage(req, ""))
 	case signin.StepUnknown:
 		return h.Pages.Render(w, r, http.StatusUnprocessableEntity, "sign_in", h.signInPage(req, noWayIn))
 	}

@@ -1,0 +1,166 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+
+	"crmgate/internal/config"
+	"crmgate/internal/gateway"
+	"crmgate/internal/middleware"
+	"crmgate/internal/policy"
+	"crmgate/internal/proxy"
+	"crmgate/internal/signin"
+	"crmgate/internal/throttle"
+	"crmgate/internal/web"
+)
+
+// App is a gateway that is ready to serve.
+type App struct {
+	*Core
+	signer    *proxy.Signer
+	upstreams []*proxy.Upstream
+	handler   http.Handler
+}
+
+// Open opens everything the configuration names and wires it together. Nothing listens yet.
+func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*App, error) {
+	core, err := OpenCore(ctx, cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{Core: core}
+	if err := a.wire(ctx); err != nil {
+		return nil, errors.Join(err, core.Close())
+	}
+	return a, nil
+}
+
+// Handler serves the public listener.
+func (a *App) Handler() http.Handler { return a.handler }
+
+// Wrap puts a handler around the public one, before Serve. The demo shows the caught mail on the same address with it.
+func (a *App) Wrap(around func(http.Handler) http.Handler) { a.handler = around(a.handler) }
+
+func (a *App) wire(ctx context.Context) error {
+	public, err := url.Parse(a.Config.Server.PublicURL)
+	if err != nil {
+		return fmt.Errorf("read server.public_url: %w", err)
+	}
+	keys, err := a.assertionKeys(ctx)
+	if err != nil {
+		return err
+	}
+	if a.signer, err = proxy.NewSigner(keys...); err != nil {
+		return err
+	}
+	gate, err := a.newGateway(public)
+	if err != nil {
+		return err
+	}
+	own, err := a.newOwnPages(gate, public)
+	if err != nil {
+		return err
+	}
+	gate.Own = own
+	trusted, problems := middleware.ParseProxies(a.Config.Server.TrustedProxies)
+	if len(problems) > 0 && !problems[0].Warning {
+		return fmt.Errorf("read server.trusted_proxies: %s", problems[0].Message)
+	}
+	// From the inside out: what a stranger's request meets first is wrapped last.
+	h := middleware.AccessLog(a.Log, a.Config.Server.PathPrefix, gate)
+	h = middleware.Recover(a.Pages, a.Log, h)
+	a.handler = middleware.Origin(trusted, h)
+	return nil
+}
+
+// newGateway is the guarded path to the CRM.
+func (a *App) newGateway(public *url.URL) (*gateway.Handler, error) {
+	rules, err := policy.New(a.Config.Access)
+	if err != nil {
+		return nil, err
+	}
+	shared := proxy.Shared{
+		PublicURL: public, Names: proxy.NewNames(a.Config.Upstreams, a.Sessions.OwnCookies()), Signer: a.signer, Fail: a.Pages,
+	}
+	for _, c := range a.Config.Upstreams {
+		u, err := proxy.Open(c, shared)
+		if err != nil {
+			return nil, err
+		}
+		a.upstreams = append(a.upstreams, u)
+	}
+	return &gateway.Handler{
+		Rules: rules, Routes: gateway.NewRoutes(a.upstreams), Sessions: a.Sessions, Fail: a.Pages, Audit: a.Audit,
+		PublicURL: public, Prefix: a.Config.Server.PathPrefix,
+	}, nil
+}
+
+// newOwnPages is everything below the prefix, and the change-password address.
+func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler, error) {
+	cfg, prefix := a.Config, a.Config.Server.PathPrefix
+	pages := &web.Handler{
+		Flow: &signin.Flow{
+			Realms: a.Realms, Accounts: a.Accounts, Attempts: a.DB, Sessions: a.Sessions, Audit: a.Audit,
+			LocalEnabled: cfg.Local.Enabled, BaseURL: a.baseURL(), Prefix: prefix,
+		},
+		Accounts: a.Accounts, Sessions: a.Sessions, Realms: a.Realms, Pages: a.Pages, Prefix: prefix, Secure: a.Sessions.Secure,
+		Direct: a.onlyWayIn(), Local: cfg.Local.Enabled,
+		MailedReset:  cfg.Local.Enabled && cfg.Local.Reset.Enabled && cfg.Mail.Enabled(),
+		LinkLifetime: cfg.Local.Reset.LinkLifetime, MinLength: cfg.Local.Password.MinLength,
+		Keys: func(context.Context) ([]byte, error) { return a.signer.JWKS(), nil },
+		// Held-up people behind one office address must not be: the limits are for machines.
+		Limits: web.Limits{
+			Starts: perMinute(240), Callbacks: perMinute(60), Passwords: perMinute(120), Resets: perMinute(60), Links: perMinute(120),
+		},
+	}
+	mux := http.NewServeMux()
+	mux.Handle(prefix+"/auth", a.Pages.Handle(gate.Forward))
+	mux.Handle("/", pages.Routes())
+	exempt := []string{"POST " + prefix + "/callback/{provider}"} // form_post: proves itself by state and browser cookie
+	protected, err := middleware.CrossOrigin(public, a.Pages, exempt, mux)
+	if err != nil {
+		return nil, err
+	}
+	return middleware.SecureHeaders(a.Sessions.Secure, protected), nil
+}
+
+func perMinute(n int) *throttle.Limiter { return &throttle.Limiter{PerMinute: n} }
+
+// onlyWayIn returns the provider that everybody signs in at, where there is no choice to make: it takes every domain, has a page
+// of its own, and nothing else is configured. Otherwise it returns "".
+func (a *App) onlyWayIn() string {
+	all := a.Realms.All()
+	if a.Config.Local.Enabled || len(all) != 1 {
+		return ""
+	}
+	info := all[0].Info()
+	for _, d := range info.Domains {
+		if d == "*" && info.Redirects {
+			return info.ID
+		}
+	}
+	return ""
+}
+
+// reloadKeys takes up a key that `crmgate keys rotate` made in another process.
+func (a *App) reloadKeys(ctx context.Context) {
+	keys, err := a.assertionKeys(ctx)
+	if err == nil {
+		err = a.signer.Use(keys...)
+	}
+	if err != nil && ctx.Err() == nil {
+		a.Log.Warn("reload assertion keys", "error", err)
+	}
+}
+
+// Close ends the connections to the CRM and the stores.
+func (a *App) Close() error {
+	for _, u := range a.upstreams {
+		u.Close()
+	}
+	return a.Core.Close()
+}

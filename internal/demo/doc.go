@@ -1,0 +1,15 @@
+// Package demo owns what stands around the gateway when `crmgate demo` shows it: a small CRM to be protected and an inbox that
+// catches the mail. The corporate provider is package fakeidp; the gateway itself is package app.
+//
+// The CRM is an upstream like any other: it believes the identity headers because only the gateway can reach it, and
+// shows on one page exactly what it received. It verifies no signature and guards nothing by itself, so that whatever a
+// visitor is refused was refused by the gateway.
+//
+// Decisions:
+//   - html/template is used here directly although package page owns it inside the gateway: these pages play foreign
+//     programs, and sharing the gateway's templates would make them look like it.
+//   - Everything lives in memory, bounded in number, and an uploaded file is counted and thrown away.
+//   - The pages work without script; the one script there is runs the clock, which proves that the gateway streams.
+//   - The inbox is a real SMTP server on a loopback port, so the demo sends mail by the same road as production. Mails are
+//     shown in a sandboxed frame whose links open in the whole window.
+package demo

@@ -1,0 +1,187 @@
+package redisstore
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"crmgate/internal/fault"
+	"crmgate/internal/session"
+)
+
+// record is session.Session as JSON. The compiler holds the two together: one converts to the other only while their fields
+// are the same.
+type record struct {
+	ID              string        `json:"id"`
+	SecretDigest    string        `json:"secret_digest"`
+	AccountID       string        `json:"account_id"`
+	Email           string        `json:"email,omitempty"`
+	Name            string        `json:"name,omitempty"`
+	Username        string        `json:"username,omitempty"`
+	Groups          []string      `json:"groups,omitempty"`
+	Provider        string        `json:"provider"`
+	Issuer          string        `json:"issuer,omitempty"`
+	Subject         string        `json:"subject,omitempty"`
+	ProviderSession string        `json:"provider_session,omitempty"`
+	IDToken         string        `json:"id_token,omitempty"`
+	AMR             []string      `json:"amr,omitempty"`
+	SignedInAt      time.Time     `json:"signed_in_at"`
+	AuthTime        time.Time     `json:"auth_time,omitzero"`
+	LastSeen        time.Time     `json:"-"` // in a field of its own, which a touch changes
+	ExpiresAt       time.Time     `json:"expires_at"`
+	IdleTimeout     time.Duration `json:"idle_timeout"`
+	Address         string        `json:"address,omitempty"`
+	UserAgent       string        `json:"user_agent,omitempty"`
+	Remember        bool          `json:"remember,omitempty"`
+}
+
+func noSession() error { return fault.New(fault.NotFound, "There is no such session.") }
+
+func ms(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
+
+// CreateSession implements session.Store.
+func (s *Store) CreateSession(ctx context.Context, one *session.Session) error {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	data, err := json.Marshal(record(*one))
+	if err != nil {
+		return fmt.Errorf("create session: %w", err)
+	}
+	made, err := s.scripts.create.Exec(ctx, s.client,
+		[]string{sessionPrefix + one.ID, accountPrefix + one.AccountID, everybody},
+		[]string{one.ID, one.AccountID, string(data), ms(one.LastSeen), ms(one.ExpiresAt)}).AsInt64()
+	if err == nil && made == 0 {
+		return fault.New(fault.Conflict, "This session exists already.")
+	}
+	return translate("create session", err)
+}
+
+// GetSession implements session.Store.
+func (s *Store) GetSession(ctx context.Context, id string) (*session.Session, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	return decode(s.client.Do(ctx, s.get(id)))
+}
+
+func (s *Store) get(id string) rueidis.Completed {
+	return s.client.B().Hmget().Key(sessionPrefix+id).Field("data", "seen").Build()
+}
+
+// decode reads the answer to get.
+func decode(answer rueidis.RedisResult) (*session.Session, error) {
+	fields, err := answer.ToArray()
+	if err != nil {
+		return nil, translate("get session", err)
+	}
+	if len(fields) != 2 || fields[0].IsNil() || fields[1].IsNil() {
+		return nil, noSession()
+	}
+	data, err := fields[0].AsBytes()
+	if err != nil {
+		return nil, fmt.Errorf("get session: %w", err)
+	}
+	seen, err := fields[1].AsInt64()
+	if err != nil {
+		return nil, fmt.Errorf("get session: %w", err)
+	}
+	var r record
+	if err := json.Unmarshal(data, &r); err != nil {
+		return nil, fmt.Errorf("get session: %w", err)
+	}
+	r.LastSeen = time.UnixMilli(seen).UTC()
+	one := session.Session(r)
+	return &one, nil
+}
+
+// TouchSession implements session.Store.
+func (s *Store) TouchSession(ctx context.Context, id string, seen time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	there, err := s.scripts.touch.Exec(ctx, s.client, []string{sessionPrefix + id}, []string{ms(seen)}).AsInt64()
+	if err == nil && there == 0 {
+		return noSession()
+	}
+	return translate("touch session", err)
+}
+
+// DeleteSession implements session.Store.
+func (s *Store) DeleteSession(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	return translate("delete session", s.scripts.remove.Exec(ctx, s.client, []string{sessionPrefix + id, everybody}, []string{id, accountPrefix}).Error())
+}
+
+// DeleteAccountSessions implements session.Store.
+func (s *Store) DeleteAccountSessions(ctx context.Context, accountID, except string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	ids, err := s.scripts.removeAccount.Exec(ctx, s.client, []string{accountPrefix + accountID, everybody},
+		[]string{accountID, except, sessionPrefix}).AsStrSlice()
+	return ids, translate("delete sessions of account", err)
+}
+
+// listBatch is how many sessions are asked for at once.
+const listBatch = 500
+
+// ListSessions implements session.Store.
+func (s *Store) ListSessions(ctx context.Context, accountID string) ([]*session.Session, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	key := everybody
+	if accountID != "" {
+		key = accountPrefix + accountID
+	}
+	members, err := s.client.Do(ctx, s.client.B().Zrange().Key(key).Min("0").Max("-1").Build()).AsStrSlice()
+	if err != nil {
+		return nil, translate("list sessions", err)
+	}
+	var list []*session.Session
+	for batch := range slices.Chunk(members, listBatch) {
+		gets := make([]rueidis.Completed, len(batch))
+		for i, member := range batch {
+			id, _, _ := strings.Cut(member, "|")
+			gets[i] = s.get(id)
+		}
+		for _, answer := range s.client.DoMulti(ctx, gets...) {
+			one, err := decode(answer)
+			if fault.Is(err, fault.NotFound) {
+				continue // ended since, or expired by itself
+			}
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, one)
+		}
+	}
+	slices.SortFunc(list, func(a, b *session.Session) int {
+		return cmp.Or(b.SignedInAt.Compare(a.SignedInAt), cmp.Compare(a.ID, b.ID))
+	})
+	return list, nil
+}
+
+// SweepSessions implements session.Store. The sessions themselves expire without it; it clears the indexes.
+func (s *Store) SweepSessions(ctx context.Context, now time.Time) (int, error) {
+	total := 0
+	for {
+		n, err := s.sweepBatch(ctx, now)
+		total += n
+		if err != nil || n < sweepBatch {
+			return total, err
+		}
+	}
+}
+
+func (s *Store) sweepBatch(ctx context.Context, now time.Time) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	n, err := s.scripts.sweep.Exec(ctx, s.client, []string{everybody},
+		[]string{ms(now), strconv.Itoa(sweepBatch), sessionPrefix, accountPrefix}).AsInt64()
+	return int(n), translate("sweep sessions", err)
+}
