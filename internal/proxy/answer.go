@@ -63,6 +63,7 @@ func (u *Upstream) answer(w http.ResponseWriter, res *http.Response) {
 			names = append(names, name)
 		}
 		h["Trailer"] = []string{strings.Join(names, ", ")}
+		delete(h, "Content-Length") // HTTP/2 may send both; HTTP/1.1 has trailers only after chunks
 	}
 	w.WriteHeader(res.StatusCode)
 	if err := u.stream(w, res); err != nil {
