@@ -69,7 +69,7 @@ func (f *Flow) Begin(w http.ResponseWriter, r *http.Request, req Request) (Step,
 // identifier whose provider has its own page is sent there: its password is none of ours.
 func (f *Flow) Password(w http.ResponseWriter, r *http.Request, req Request) (Step, error) {
 	ctx := r.Context()
-	p := progress{identifier: req.Identifier, returnTo: f.returnTo(req.ReturnTo), remember: req.Remember}
+	p := progress{identifier: req.Identifier, returnTo: f.returnTo(req.ReturnTo), remember: req.Remember, began: f.now()}
 	if req.Provider == "" {
 		p.provider, p.local = f.route(req.Identifier)
 	} else if p.provider, _ = f.Realms.Get(req.Provider); p.provider == nil {
