@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"time"
 
 	"crmgate/internal/signin"
@@ -38,6 +39,9 @@ func (d *DB) CreateAttempt(ctx context.Context, a signin.Attempt, keep int) erro
 func (d *DB) TakeAttempt(ctx context.Context, stateDigest, browser, provider string, now time.Time) (signin.Attempt, error) {
 	s := step{"take attempt", "This sign-in is no longer under way."}
 	return write(ctx, d, s, func(ctx context.Context, q queryer) (signin.Attempt, error) {
+		if !storable(stateDigest + browser + provider) {
+			return signin.Attempt{}, sql.ErrNoRows
+		}
 		return scanAttempt(q.QueryRowContext(ctx, `DELETE FROM attempts WHERE state_digest = $1 AND browser = $2 AND provider = $3 AND expires_at > $4
 			RETURNING `+attemptColumns, stateDigest, browser, provider, ms(now)))
 	})

@@ -88,6 +88,7 @@ func attemptParts(t *testing.T, s signin.Store) {
 		{"another browser", a.StateDigest, other, a.Provider, at},
 		{"no browser", a.StateDigest, "", a.Provider, at},
 		{"another provider", a.StateDigest, a.Browser, "fabrikam", at},
+		{"hostile provider", a.StateDigest, a.Browser, "contoso\x00\xff", at},
 		{"at its end", a.StateDigest, a.Browser, a.Provider, a.ExpiresAt},
 		{"past its end", a.StateDigest, a.Browser, a.Provider, a.ExpiresAt.Add(time.Hour)},
 	}
