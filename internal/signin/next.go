@@ -81,7 +81,7 @@ func (f *Flow) Next(w http.ResponseWriter, r *http.Request, p progress) (Step, e
 // redirect saves an attempt and sends the browser to the provider.
 func (f *Flow) redirect(w http.ResponseWriter, r *http.Request, p progress, to identity.Redirector) (Step, error) {
 	ctx, now, state := r.Context(), f.now(), token.NewSecret()
-	a := Attempt{
+	a := session.Attempt{
 		StateDigest: token.Digest(state), Provider: to.Info().ID, Nonce: token.NewSecret(), Verifier: token.NewSecret(),
 		ReturnTo: p.returnTo, CreatedAt: now, ExpiresAt: now.Add(AttemptLifetime),
 	}
