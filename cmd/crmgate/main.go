@@ -1,5 +1,6 @@
 // Command crmgate is the gateway in front of a company's CRM. The subcommands are one file each; they read flags, call package
-// app and choose the exit code: 0 done, 1 the input or the world is wrong, 2 wrong usage.
+// app and choose the exit code: 0 done, 1 the input or the world is wrong, 2 wrong usage. cobra brings help, shell completion and
+// "did you mean", and its pflag is in the graph of viper anyway.
 package main
 
 import (

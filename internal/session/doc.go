@@ -19,4 +19,6 @@
 //   - A sign-in always makes a new id and ends the browser's old session: a planted cookie is worth nothing.
 //   - gorilla/sessions is the way cookies are written and read on the sign-in pages; the hot path reads the same cookie
 //     without it, because its registry and maps cost more than the rest of the look-up.
+//
+// Libraries: gorilla/sessions writes cookies in one known way; otter is a cache without goroutines of its own whose hit allocates nothing.
 package session

@@ -17,4 +17,7 @@
 //   - Driver errors end here: not found, conflict and unavailable become faults with a sentence, the rest is wrapped.
 //   - PostgreSQL refuses text with NUL or broken UTF-8. Descriptions (names, user agents) are mended, keys with such bytes name
 //     nothing.
+//
+// Libraries: modernc.org/sqlite is SQLite without cgo, so the binary stays static; pgx through database/sql lets one set of statements
+// serve both engines; goose runs the embedded migrations and locks replicas out of each other's way on PostgreSQL.
 package sqlstore
