@@ -28,7 +28,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		Short:         "A gateway that lets employees into a CRM with the account they already have",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          noArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetArgs(args)
