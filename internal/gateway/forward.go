@@ -28,7 +28,9 @@ func (h *Handler) Forward(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return fault.Wrap(fault.Forbidden, "This request can be read in two ways that have different rules.", err).WithReason("forward_path")
 	case at.own:
-		return nil // our own pages guard themselves
+		// A 200 without identity headers would let a proxy that copies headers pass the client's own (CVE-2026-30851); our pages
+		// are to be reached without this question.
+		return fault.New(fault.Forbidden, "The gateway's own pages are not asked about here.").WithReason("forward_own")
 	case at.route == nil:
 		return fault.New(fault.Forbidden, "There is no application at this address.").WithReason("no_upstream")
 	}
