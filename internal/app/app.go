@@ -71,8 +71,8 @@ func (a *App) wire(ctx context.Context) error {
 		return fmt.Errorf("read server.trusted_proxies: %s", problems[0].Message)
 	}
 	// From the inside out: what a stranger's request meets first is wrapped last.
-	h := middleware.AccessLog(a.Log, a.Config.Server.PathPrefix, gate)
-	h = middleware.Recover(a.Pages, a.Log, h)
+	h := middleware.Recover(a.Pages, a.Log, gate)
+	h = middleware.AccessLog(a.Log, a.Config.Server.PathPrefix, h)
 	a.handler = middleware.Origin(trusted, h)
 	return nil
 }
