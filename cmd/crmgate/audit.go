@@ -14,7 +14,7 @@ import (
 )
 
 func newAuditCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "audit", Short: "Read the audit trail", Args: noArgs, RunE: needSubcommand}
+	cmd := &cobra.Command{Use: "audit", Short: "Read the audit trail", RunE: needSubcommand}
 	cmd.AddCommand(newAuditListCommand(), newAuditExportCommand())
 	return cmd
 }

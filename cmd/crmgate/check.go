@@ -95,7 +95,7 @@ func (c check) print(report *config.Report, stdout, stderr io.Writer) error {
 	warnings := len(report.Findings) - faults
 	switch {
 	case faults > 0:
-		fmt.Fprintf(stderr, "%s: %s. crmgate will not start with this file; correct the lines above.\n", c.file, count(faults, "fault"))
+		fmt.Fprintf(stderr, "%s: %s; the lines above say where and what to do.\n", c.file, count(faults, "fault"))
 	case warnings > 0:
 		fmt.Fprintf(stderr, "%s: no fault, %s.\n", c.file, count(warnings, "warning"))
 	default:

@@ -20,24 +20,25 @@ func configFlag(cmd *cobra.Command) *string {
 	return cmd.Flags().StringP("config", "c", "", "the configuration `FILE`")
 }
 
-// loadConfig reads the file and prints every fault to stderr. Warnings alone do not stop it.
-func loadConfig(path string, stderr io.Writer) (*config.Config, error) {
+// loadConfig reads the file and prints everything it found to stderr where there is a fault. Warnings alone do not stop it and are
+// returned: the server logs them, an administrative command with one thing to say does not.
+func loadConfig(path string, stderr io.Writer) (cfg *config.Config, warnings []config.Finding, err error) {
 	if path == "" {
-		return nil, usageError(errors.New("name the configuration with -c FILE"))
+		return nil, nil, usageError(errors.New("name the configuration with -c FILE"))
 	}
 	cfg, report := config.Load(path, os.LookupEnv)
-	if err := report.Print(stderr); err != nil {
-		return nil, err
-	}
 	if n := report.Faults(); n > 0 {
-		return nil, exitError{code: 1, err: fmt.Errorf("%s has %d fault(s); nothing was started", path, n)}
+		if err := report.Print(stderr); err != nil {
+			return nil, nil, err
+		}
+		return nil, nil, exitError{code: 1, err: fmt.Errorf("%s has %s; nothing was started", path, count(n, "fault"))}
 	}
-	return cfg, nil
+	return cfg, report.Findings, nil
 }
 
 // withCore opens the stores for one administrative command and closes them again.
 func withCore(cmd *cobra.Command, path string, do func(ctx context.Context, c *app.Core) error) error {
-	cfg, err := loadConfig(path, cmd.ErrOrStderr())
+	cfg, _, err := loadConfig(path, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ func newExplainCommand() *cobra.Command {
 		if q.Method, q.Path, ok = strings.Cut(*request, " "); !ok || !strings.HasPrefix(q.Path, "/") {
 			return usageError(errors.New(`--request wants a method and a path, such as "GET /admin"`))
 		}
-		cfg, err := loadConfig(*file, cmd.ErrOrStderr())
+		cfg, _, err := loadConfig(*file, cmd.ErrOrStderr())
 		if err != nil {
 			return err
 		}

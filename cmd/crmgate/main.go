@@ -1,5 +1,6 @@
 // Command crmgate is the gateway in front of a company's CRM. The subcommands are one file each; they read flags, call package
-// app and choose the exit code: 0 done, 1 the input or the world is wrong, 2 wrong usage.
+// app and choose the exit code: 0 done, 1 the input or the world is wrong, 2 wrong usage. cobra brings help, shell completion and
+// "did you mean", and its pflag is in the graph of viper anyway.
 package main
 
 import (
@@ -27,7 +28,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		Short:         "A gateway that lets employees into a CRM with the account they already have",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          noArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetArgs(args)

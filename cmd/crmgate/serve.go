@@ -15,11 +15,15 @@ func newServeCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "serve", Short: "Run the gateway", Args: noArgs}
 	file := configFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := loadConfig(*file, cmd.ErrOrStderr())
+		cfg, warnings, err := loadConfig(*file, cmd.ErrOrStderr())
 		if err != nil {
 			return err
 		}
-		a, err := app.Open(cmd.Context(), cfg, newLogger(cfg.Log, cmd.ErrOrStderr()))
+		log := newLogger(cfg.Log, cmd.ErrOrStderr())
+		for _, f := range warnings {
+			log.Warn(f.Message, "file", f.File, "line", f.Line, "key", f.Path, "hint", f.Hint)
+		}
+		a, err := app.Open(cmd.Context(), cfg, log)
 		if err != nil {
 			return err
 		}

@@ -12,7 +12,7 @@ import (
 )
 
 func newSessionCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "session", Short: "See who is signed in, and end sessions", Args: noArgs, RunE: needSubcommand}
+	cmd := &cobra.Command{Use: "session", Short: "See who is signed in, and end sessions", RunE: needSubcommand}
 	cmd.AddCommand(newSessionListCommand(), newSessionRevokeCommand())
 	return cmd
 }

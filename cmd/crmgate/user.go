@@ -20,7 +20,7 @@ import (
 const actor = "cli"
 
 func newUserCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "user", Short: "Invite people and look after their accounts", Args: noArgs, RunE: needSubcommand}
+	cmd := &cobra.Command{Use: "user", Short: "Invite people and look after their accounts", RunE: needSubcommand}
 	cmd.AddCommand(newUserListCommand(), newUserShowCommand(), newUserInviteCommand(), newUserResetCommand(),
 		newUserActCommand("unlock", "End a lockout after wrong passwords", "is unlocked", (*account.Service).Unlock),
 		newUserActCommand("disable", "Keep an account out and end its sessions", "is disabled; its sessions have ended", (*account.Service).Disable),
@@ -30,12 +30,17 @@ func newUserCommand() *cobra.Command {
 	return cmd
 }
 
-func needSubcommand(cmd *cobra.Command, _ []string) error {
+// needSubcommand answers a group of commands that was called without one of them, or with a word that is none.
+func needSubcommand(cmd *cobra.Command, args []string) error {
 	var names []string
 	for _, c := range cmd.Commands() {
 		names = append(names, c.Name())
 	}
-	return usageError(fmt.Errorf("%q needs one of: %s", cmd.CommandPath(), strings.Join(names, ", ")))
+	said := ""
+	if len(args) > 0 {
+		said = fmt.Sprintf(", not %q", args[0])
+	}
+	return usageError(fmt.Errorf("%q needs one of %s%s", cmd.CommandPath(), strings.Join(names, ", "), said))
 }
 
 // target names one account on the command line.

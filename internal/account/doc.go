@@ -43,4 +43,6 @@
 //	other sessions ended                afterPassword
 //	links from configuration            BaseURL (Service.url), never from a request
 //	no referrer, no guessing of tokens  package web sends the header; junk is refused before the store and before any hash
+//
+// Libraries: x/crypto/argon2 is the hash that OWASP recommends; zxcvbn-go estimates how guessable a password is.
 package account

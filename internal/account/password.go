@@ -40,8 +40,9 @@ const maxPassword = 256
 // maxPasswordBytes bounds what is normalised at all.
 const maxPasswordBytes = 4096
 
-// hashWait is how long a hash waits for its turn.
-const hashWait = 10 * time.Second
+// hashWait is how long a hash waits for its turn. A hundred guesses at once must get a hundred refusals also on a small machine,
+// and not tell by an error how busy it is.
+const hashWait = 30 * time.Second
 
 // params are the cost of a hash.
 type params struct {

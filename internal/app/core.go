@@ -76,7 +76,8 @@ func (c *Core) open(ctx context.Context) error {
 		BaseURL: c.baseURL(), Words: []string{cfg.Branding.Product, cfg.Branding.Organisation}, Log: c.Log,
 	}
 	if cfg.Mail.Enabled() {
-		c.Mail = &mail.Sender{Config: cfg.Mail, Renderer: c.Pages, Log: c.Log}
+		// The listeners take their part of the grace first; both together must not outlast it.
+		c.Mail = &mail.Sender{Config: cfg.Mail, Renderer: c.Pages, Log: c.Log, Grace: cfg.Server.ShutdownGrace / 3}
 		c.Accounts.Mail = c.Mail
 	}
 	return nil
@@ -105,6 +106,7 @@ func (c *Core) WithMail(ctx context.Context, do func(context.Context) error) err
 	if c.Mail == nil {
 		return do(ctx)
 	}
+	c.Mail.Grace = 30 * time.Second
 	running, stop := context.WithCancel(ctx)
 	delivered := make(chan error, 1)
 	go func() { delivered <- c.Mail.Run(running) }()

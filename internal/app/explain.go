@@ -84,7 +84,7 @@ func Explain(cfg *config.Config, q Question) (Explanation, error) {
 func explainSignIn(cfg *config.Config, q Question) (where, providerID string, err error) {
 	var all []identity.Provider
 	for _, pc := range cfg.Providers {
-		p, err := provider.Open(pc, provider.Env{})
+		p, err := provider.Open(pc, provider.Env{RedirectURI: cfg.Server.PublicURL + cfg.Server.PathPrefix + "/callback/" + pc.ID})
 		if err != nil {
 			return "", "", err
 		}

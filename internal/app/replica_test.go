@@ -11,9 +11,11 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,7 +25,7 @@ import (
 )
 
 // start runs a gateway in this process on a listener until the test ends.
-func start(t *testing.T, l net.Listener, yaml string) {
+func start(t *testing.T, l net.Listener, yaml string) *app.App {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "crmgate.yaml")
 	if err := os.WriteFile(path, []byte(yaml), 0o600); err != nil {
@@ -46,6 +48,45 @@ func start(t *testing.T, l net.Listener, yaml string) {
 			t.Errorf("gateway ended with %v", err)
 		}
 	})
+	return a
+}
+
+// startProcess runs `crmgate serve` in a process of its own, on the address of a listener that it takes over, and demands that it
+// ends well when it is told to.
+func startProcess(t *testing.T, l net.Listener, yaml string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "crmgate.yaml")
+	if err := os.WriteFile(path, []byte(yaml), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	binary := buildBinary(t)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var log lockedBuffer
+	cmd := exec.Command(binary, "serve", "-c", path)
+	cmd.Stderr = &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Errorf("stop the gateway: %v", err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the gateway ended with %v\n%s", err, log.String())
+		}
+	})
+	for range 200 {
+		if resp, err := http.Get("http://" + l.Addr().String() + "/_gate/help"); err == nil {
+			if err := resp.Body.Close(); err != nil {
+				t.Error(err)
+			}
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatalf("the gateway did not start\n%s", log.String())
 }
 
 func listen(t *testing.T) (net.Listener, string) {
@@ -66,7 +107,7 @@ func recordingCRM(t *testing.T) *httptest.Server {
 	return s
 }
 
-// TestTwoReplicas runs two gateways that share PostgreSQL and Redis behind a balancer that gives every request to the other
+// TestTwoReplicas runs two gateways, one in a process of its own, that share PostgreSQL and Redis behind a balancer that gives every request to the other
 // one, and a certified OpenID Provider: a sign-in is begun on one and finished on the other, and a sign-out ends both.
 func TestTwoReplicas(t *testing.T) {
 	dsn := realtest.Postgres(t)
@@ -94,19 +135,19 @@ func TestTwoReplicas(t *testing.T) {
 		ID: "crm", Secret: "crm-secret-0123456789abcdef0123456789", RedirectURIs: []string{balancer.URL + "/_gate/callback/contoso"},
 		PostLogoutRedirectURIs: []string{balancer.URL + "/_gate/signed-out"},
 	})
-	yaml := func() string {
+	yaml := func(listen string) string {
 		return fmt.Sprintf(`
-server: {public_url: %q, listen: "127.0.0.1:0", ops_listen: "", data_dir: %q}
+server: {public_url: %q, listen: %q, ops_listen: "", data_dir: %q}
 upstreams: [{id: crm, urls: [%q]}]
 providers:
   - {id: contoso, type: oidc, name: Contoso, domains: [example.test], issuer: %q, client_id: crm, client_secret: crm-secret-0123456789abcdef0123456789, claims: {groups: groups}}
 storage: {driver: postgres, dsn: %q}
 session: {store: redis}
 redis: {addresses: [%q], password: %q}
-`, balancer.URL, t.TempDir(), crm.URL, op.Issuer, dsn, redisAddr, redisPassword)
+`, balancer.URL, listen, t.TempDir(), crm.URL, op.Issuer, dsn, redisAddr, redisPassword)
 	}
-	start(t, la, yaml())
-	start(t, lb, yaml())
+	start(t, la, yaml("127.0.0.1:0"))
+	startProcess(t, lb, yaml(lb.Addr().String()))
 
 	p := newBrowser(t)
 	must := func(what string, err error) {

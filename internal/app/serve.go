@@ -29,9 +29,7 @@ func (a *App) Serve(ctx context.Context, public net.Listener) error {
 		return errors.Join(err, public.Close(), a.Close())
 	}
 	// Background work outlives the listeners: a request that is finishing may still queue a mail.
-	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopWork()
-	background := a.startBackground(work)
+	stopBackground := a.startBackground(context.WithoutCancel(ctx))
 
 	servers := []*http.Server{a.newServer(a.handler)}
 	listeners := []net.Listener{public}
@@ -53,15 +51,13 @@ func (a *App) Serve(ctx context.Context, public net.Listener) error {
 		<-serving.Done()
 		return a.shutDown(servers)
 	})
-	err = g.Wait()
-	stopWork()
-	return errors.Join(err, background.Wait(), a.Close())
+	return errors.Join(g.Wait(), stopBackground(), a.Close())
 }
 
 // shutDown stops accepting at once and closes what has not finished when the grace is over: an open WebSocket would otherwise
 // keep the process for ever.
 func (a *App) shutDown(servers []*http.Server) error {
-	ctx, cancel := context.WithTimeout(context.Background(), a.Config.Server.ShutdownGrace*8/10)
+	ctx, cancel := context.WithTimeout(context.Background(), a.Config.Server.ShutdownGrace*6/10)
 	defer cancel()
 	for _, s := range servers {
 		if err := s.Shutdown(ctx); err != nil {
@@ -116,16 +112,31 @@ func (a *App) listenOps(ctx context.Context) (net.Listener, error) {
 	return l, nil
 }
 
-// startBackground starts the loops that run beside the requests.
-func (a *App) startBackground(ctx context.Context) *errgroup.Group {
-	g := &errgroup.Group{}
-	g.Go(func() error { return a.Accounts.Run(ctx) })
-	if a.Mail != nil {
-		g.Go(func() error { return a.Mail.Run(ctx) })
+// startBackground starts the loops that run beside the requests. What it returns ends them in the order in which they feed each other
+// (a request for a reset becomes a mail) and waits for each.
+func (a *App) startBackground(ctx context.Context) (stop func() error) {
+	loops := []func(context.Context) error{
+		func(ctx context.Context) error { every(ctx, 10*time.Minute, a.sweep); return nil },
+		func(ctx context.Context) error { every(ctx, 20*time.Second, a.reloadKeys); return nil },
+		a.Accounts.Run,
 	}
-	g.Go(func() error { every(ctx, 10*time.Minute, a.sweep); return nil })
-	g.Go(func() error { every(ctx, 20*time.Second, a.reloadKeys); return nil })
-	return g
+	if a.Mail != nil {
+		loops = append(loops, a.Mail.Run)
+	}
+	stops := make([]func() error, len(loops))
+	for i, run := range loops {
+		ctx, cancel := context.WithCancel(ctx)
+		done := make(chan error, 1)
+		go func() { done <- run(ctx) }()
+		stops[i] = func() error { cancel(); return <-done }
+	}
+	return func() error {
+		var errs []error
+		for _, stop := range stops {
+			errs = append(errs, stop())
+		}
+		return errors.Join(errs...)
+	}
 }
 
 // every calls do at an interval until ctx ends.

@@ -19,4 +19,7 @@
 //     a package's own message might hold.
 //   - Every path that ends in _file or _dir is relative to the folder of the configuration file, whatever the working
 //     directory is.
+//
+// Libraries: viper layers the file over the defaults, with mapstructure decoding into fresh structs; yaml/v3 is the one parser that gives
+// nodes with lines; google/jsonschema-go infers the schema from the same types and brings no dependency of its own.
 package config

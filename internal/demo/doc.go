@@ -12,4 +12,6 @@
 //   - The pages work without script; the one script there is runs the clock, which proves that the gateway streams.
 //   - The inbox is a real SMTP server on a loopback port, so the demo sends mail by the same road as production. Mails are
 //     shown in a sandboxed frame whose links open in the whole window.
+//
+// Libraries: go-smtp catches the mail, so that the demo's mails travel as real ones do.
 package demo

@@ -138,7 +138,7 @@ func TestEmployeeJourney(t *testing.T) {
 		signInLocally(b, gate, "violet otter sings twice", func() { looks(b, "password") })
 		at(t, gate+"/deals")
 		b.Go(gate + "/admin/reports")
-		if text := b.Text("body"); !strings.Contains(text, "Reference") || !strings.Contains(text, "help@dealdesk.example") {
+		if text := b.Text("body"); !strings.Contains(text, "Reference") || !strings.Contains(text, "help@lantern.example") {
 			t.Errorf("the page that refuses says: %s", text)
 		}
 		looks(b, "forbidden")

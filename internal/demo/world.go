@@ -99,7 +99,7 @@ func (w *world) open(ctx context.Context) error {
 	w.company, err = fakeidp.Listen(fakeidp.Config{
 		Issuer: "/contoso", Name: "Contoso", Hint: "In this demonstration everybody's password is “" + companyPassword + "”.", Users: people(),
 		Clients: []fakeidp.Client{{
-			ID: "crm", Name: "Deal Desk", Secret: clientSecret, RedirectURIs: []string{w.URL() + "/_gate/callback/contoso"},
+			ID: "crm", Name: "Lantern CRM", Secret: clientSecret, RedirectURIs: []string{w.URL() + "/_gate/callback/contoso"},
 			PostLogoutRedirectURIs: []string{w.URL() + "/_gate/signed-out"},
 		}},
 	})

@@ -8,4 +8,6 @@
 //   - A provider's abilities are separate interfaces found by assertion (Redirector, PasswordChecker, SignOuter), so a
 //     directory never carries empty OpenID methods.
 //   - An address is only a hint for routing. The key of a person is (provider, issuer, subject), never the address.
+//
+// Libraries: x/text/unicode/norm, because one address typed on two keyboards is one address.
 package identity

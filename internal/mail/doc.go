@@ -12,4 +12,6 @@
 //   - A log line names template, recipient and the server's status. What the server says is shortened where it could repeat the
 //     message: spam filters like to quote the link they dislike, and the link is a key.
 //   - HELO and Message-ID are made from the domain of `from`; the machine's own name stays inside.
+//
+// Libraries: go-mail speaks SMTP with mandatory TLS by default, tells temporary errors from final ones, and refuses header injection.
 package mail

@@ -15,4 +15,6 @@
 //   - An assertion lives five minutes and is signed again at half of that, once per session and upstream: signing per request would cost
 //     more than everything else together.
 //   - Only the Transport tries again, and only what cannot have reached the CRM.
+//
+// Libraries: go-jose signs the assertion; it is in the graph of go-oidc anyway.
 package proxy

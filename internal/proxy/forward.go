@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"crmgate/internal/audit"
@@ -27,12 +26,12 @@ func (u *Upstream) Serve(w http.ResponseWriter, r *http.Request, path Path, id *
 // map for every request, and the identity headers then make the copy grow: with them it costs over a tenth more than without, this
 // costs nothing more.
 func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, path Path, id *Identity) {
-	trailers := wantsTrailers(r.Header)
-	removeHopByHop(r.Header)
+	trailers, state := hasToken(r.Header["Te"], "trailers"), r.Header["Tracestate"]
+	u.Names.stripRequest(r.Header, u.cfg.UnderscoreHeaders)
 	if trailers {
 		r.Header["Te"] = []string{"trailers"} // golang/go#21096: the CRM may hold trailers back without it
 	}
-	if err := u.dress(r, r.Header, id); err != nil {
+	if err := u.dress(r, r.Header, state, id); err != nil {
 		u.Fail.Fail(w, r, err)
 		return
 	}
@@ -61,14 +60,9 @@ func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, path Path, i
 	u.answer(w, res)
 }
 
-// dress puts what the gateway says into a header and takes out whatever a client said in its place.
-func (u *Upstream) dress(r *http.Request, h http.Header, id *Identity) error {
+// dress puts what the gateway says into a header that was stripped. State is the inbound tracestate, believed with the traceparent.
+func (u *Upstream) dress(r *http.Request, h http.Header, state []string, id *Identity) error {
 	o := audit.OriginOf(r.Context())
-	var state []string
-	if o.Trusted {
-		state = r.Header["Tracestate"]
-	}
-	u.Names.Strip(h, u.cfg.UnderscoreHeaders)
 	if _, ok := h["User-Agent"]; !ok {
 		h["User-Agent"] = nil // or the Transport would name itself
 	}
@@ -79,7 +73,7 @@ func (u *Upstream) dress(r *http.Request, h http.Header, id *Identity) error {
 			h[name] = v[i : i+1 : i+1]
 		}
 	}
-	if state != nil {
+	if o.Trusted && state != nil {
 		h["Tracestate"] = state
 	}
 	return id.apply(h, u.now())
@@ -118,14 +112,12 @@ func (u *Upstream) announced(trailer http.Header) http.Header {
 	}
 	out := http.Header{}
 	for name := range trailer {
-		if !u.Names.refused(name, u.cfg.UnderscoreHeaders) && !slices.Contains(hopByHop[:], name) {
+		if !u.Names.refused(name, u.cfg.UnderscoreHeaders) && !hopByHop(name) {
 			out[name] = nil
 		}
 	}
 	return out
 }
-
-func wantsTrailers(h http.Header) bool { return hasToken(h["Te"], "trailers") }
 
 // hasToken reports whether a list of tokens holds one, in any case.
 func hasToken(lines []string, token string) bool {

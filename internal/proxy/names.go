@@ -100,27 +100,49 @@ func (n *Names) Strip(h http.Header, underscores bool) {
 	n.stripCookies(h)
 }
 
+// stripRequest is Strip for a request that is sent on: the headers that end here go in the same pass.
+func (n *Names) stripRequest(h http.Header, underscores bool) {
+	dropNominated(h)
+	for name := range h {
+		if hopByHop(name) || n.refused(name, underscores) {
+			delete(h, name)
+		}
+	}
+	n.stripCookies(h)
+}
+
 func (n *Names) refused(name string, underscores bool) bool {
 	return n.Managed(name) || !underscores && strings.IndexByte(name, '_') >= 0
 }
 
-// hopByHop are the names that end at the gateway (RFC 9110, 7.6.1, and RFC 2616, 13.5.1).
-var hopByHop = [...]string{
-	"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+// hopByHop reports whether a header ends at the gateway (RFC 9110, 7.6.1, and RFC 2616, 13.5.1).
+func hopByHop(name string) bool {
+	switch name {
+	case "Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
+		return true
+	}
+	return false
 }
 
-// removeHopByHop removes the headers that belong to one connection, with those that Connection nominates. It runs before the
-// gateway's own headers are set: a client must not be able to nominate those.
-func removeHopByHop(h http.Header) {
+// dropNominated removes the headers that Connection names. It runs before the gateway's own headers are set: a client must not be able
+// to nominate those.
+func dropNominated(h http.Header) {
 	for _, field := range h["Connection"] {
 		for name := range strings.SplitSeq(field, ",") {
-			if name = textproto.TrimString(name); name != "" {
+			if name = textproto.TrimString(name); name != "" && !strings.EqualFold(name, "keep-alive") && !strings.EqualFold(name, "close") {
 				h.Del(name)
 			}
 		}
 	}
-	for _, name := range hopByHop {
-		delete(h, name)
+}
+
+// removeHopByHop removes the headers that belong to one connection, with those that Connection nominates.
+func removeHopByHop(h http.Header) {
+	dropNominated(h)
+	for name := range h {
+		if hopByHop(name) {
+			delete(h, name)
+		}
 	}
 }
 

@@ -33,7 +33,8 @@ func (u *Upstream) upgrade(w http.ResponseWriter, r *http.Request, path Path, id
 		ErrorLog:   log.New(io.Discard, "", 0), // it knows only how a tunnel ended
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			u.address(pr.Out, pr.In, path)
-			if failed = u.dress(pr.In, pr.Out.Header, id); failed != nil {
+			u.Names.Strip(pr.Out.Header, u.cfg.UnderscoreHeaders)
+			if failed = u.dress(pr.In, pr.Out.Header, pr.In.Header["Tracestate"], id); failed != nil {
 				pr.Out.URL = &url.URL{} // Rewrite cannot refuse; this leads nowhere
 			}
 		},

@@ -18,4 +18,7 @@
 //     else starts in well under a second and is private to its test.
 //   - No client libraries of the servers are used here (LDAP, SQL, Redis): they belong to one package each, and a seed made
 //     with the server's own tools does not share our mistakes.
+//
+// Libraries: go-smtp is a mail server inside the test that can refuse on purpose; chromedp drives Debian's Chromium without a driver of
+// its own to install.
 package realtest

@@ -16,4 +16,6 @@
 //     leave sessions alive. Open refuses a server that evicts any key it likes (allkeys-*).
 //   - No client-side caching: session.Manager asks again every second anyway, and that needs no connection that may have
 //     dropped its invalidations.
+//
+// Libraries: rueidis pipelines by itself, knows sentinels and clusters, and can later invalidate caches on the server's word.
 package redisstore

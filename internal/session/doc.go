@@ -1,6 +1,7 @@
 // Package session owns one browser signed in: the Session record, its life cycle and limits, the cookie that names it, and
 // the look-up on the hot path. Backends keep the records (packages sqlstore and redisstore); who may sign in is decided
-// elsewhere (packages account and signin).
+// elsewhere (packages account and signin). It owns the record of a sign-in under way (Attempt) and the cookie that binds one to a browser as
+// well, because backends keep them beside the sessions; what they mean is package signin's.
 //
 // Decisions:
 //   - The cookie holds "id.secret". The id names the record and may be logged; of the secret only the digest is stored.
@@ -18,4 +19,6 @@
 //   - A sign-in always makes a new id and ends the browser's old session: a planted cookie is worth nothing.
 //   - gorilla/sessions is the way cookies are written and read on the sign-in pages; the hot path reads the same cookie
 //     without it, because its registry and maps cost more than the rest of the look-up.
+//
+// Libraries: gorilla/sessions writes cookies in one known way; otter is a cache without goroutines of its own whose hit allocates nothing.
 package session

@@ -138,6 +138,11 @@ func (m *Manager) ask(ctx context.Context, id, secret string, now time.Time) (*e
 			return nil, context.Cause(ctx)
 		}
 	}
+	// An answer may have come between the look into memory and the lock.
+	if e, ok := c.known.GetIfPresent(id); ok && now.Sub(e.checked) < Freshness {
+		c.mu.Unlock()
+		return e, nil
+	}
 	// Cloned: the id is a piece of the whole Cookie header, which must not stay in memory with it.
 	id = strings.Clone(id)
 	f = &flight{began: now, done: make(chan struct{}), err: errors.New("session store panicked")}

@@ -16,11 +16,17 @@ import (
 	"crmgate/internal/token"
 )
 
+// AttemptLifetime is how long a sign-in may take.
+const AttemptLifetime = 10 * time.Minute
+
+// MaxAttempts is how many sign-ins one browser may have under way; the oldest gives way.
+const MaxAttempts = 16
+
 // Flow runs sign-ins.
 type Flow struct {
 	Realms   *identity.Realms
 	Accounts *account.Service
-	Attempts Store
+	Attempts session.AttemptStore
 	Sessions *session.Manager
 	Audit    audit.Recorder
 	// LocalEnabled offers the local password to people whose address no provider has.
@@ -69,7 +75,7 @@ func (f *Flow) Begin(w http.ResponseWriter, r *http.Request, req Request) (Step,
 // identifier whose provider has its own page is sent there: its password is none of ours.
 func (f *Flow) Password(w http.ResponseWriter, r *http.Request, req Request) (Step, error) {
 	ctx := r.Context()
-	p := progress{identifier: req.Identifier, returnTo: f.returnTo(req.ReturnTo), remember: req.Remember}
+	p := progress{identifier: req.Identifier, returnTo: f.returnTo(req.ReturnTo), remember: req.Remember, began: f.now()}
 	if req.Provider == "" {
 		p.provider, p.local = f.route(req.Identifier)
 	} else if p.provider, _ = f.Realms.Get(req.Provider); p.provider == nil {
@@ -128,17 +134,17 @@ func (f *Flow) Callback(w http.ResponseWriter, r *http.Request, providerID strin
 }
 
 // take finds the attempt that a callback belongs to and uses it up.
-func (f *Flow) take(r *http.Request, providerID string, state []string) (Attempt, error) {
+func (f *Flow) take(r *http.Request, providerID string, state []string) (session.Attempt, error) {
 	browser, ok := f.Sessions.BrowserDigest(r)
 	if len(state) != 1 || !token.WellFormed(state[0]) {
-		return Attempt{}, errStale.WithReason("state_malformed")
+		return session.Attempt{}, errStale.WithReason("state_malformed")
 	}
 	if !ok {
-		return Attempt{}, errStale.WithReason("browser_unknown")
+		return session.Attempt{}, errStale.WithReason("browser_unknown")
 	}
 	a, err := f.Attempts.TakeAttempt(r.Context(), token.Digest(state[0]), browser, providerID, f.now())
 	if fault.Is(err, fault.NotFound) {
-		return Attempt{}, errStale.WithReason("attempt_unknown")
+		return session.Attempt{}, errStale.WithReason("attempt_unknown")
 	}
 	return a, err
 }

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -41,6 +42,8 @@ type progress struct {
 	identifier              string
 	returnTo                string
 	remember, selectAccount bool
+	// began is when a password was sent.
+	began time.Time
 
 	// provider is who will be asked, nil where nobody but ourselves.
 	provider identity.Provider
@@ -78,7 +81,7 @@ func (f *Flow) Next(w http.ResponseWriter, r *http.Request, p progress) (Step, e
 // redirect saves an attempt and sends the browser to the provider.
 func (f *Flow) redirect(w http.ResponseWriter, r *http.Request, p progress, to identity.Redirector) (Step, error) {
 	ctx, now, state := r.Context(), f.now(), token.NewSecret()
-	a := Attempt{
+	a := session.Attempt{
 		StateDigest: token.Digest(state), Provider: to.Info().ID, Nonce: token.NewSecret(), Verifier: token.NewSecret(),
 		ReturnTo: p.returnTo, CreatedAt: now, ExpiresAt: now.Add(AttemptLifetime),
 	}
@@ -118,16 +121,40 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, p progress) (Step,
 	if err != nil {
 		return Step{}, err
 	}
-	// An administrator may have disabled the account between the proof and the session; ending all sessions then missed
-	// this one, so it is looked at again now that it exists.
-	if fresh, err := f.Accounts.Store.GetAccount(ctx, a.ID); err != nil || fresh.State != account.Active {
+	if err := f.recheck(ctx, p); err != nil {
 		if err := f.Sessions.Revoke(ctx, started.ID); err != nil {
 			return Step{}, err
 		}
-		refusal := fault.New(fault.Forbidden, "This account is disabled. Please ask your administrator.").WithReason("account_disabled")
-		f.refused(ctx, p, refusal)
-		return Step{}, refusal
+		f.refused(ctx, p, err)
+		return Step{}, err
 	}
-	f.Audit.Record(ctx, audit.Event{Time: time.Time{}, Kind: audit.SignIn, AccountID: a.ID, Provider: p.via}.From(ctx))
+	f.Audit.Record(ctx, audit.Event{Kind: audit.SignIn, AccountID: a.ID, Provider: p.via}.From(ctx))
 	return Step{Kind: StepDone, URL: p.returnTo}, nil
+}
+
+// recheck looks at the account again now that the session exists. An administrator may have disabled it, or a reset may have
+// replaced the password, between the proof and the session; ending all sessions then missed this one.
+func (f *Flow) recheck(ctx context.Context, p progress) error {
+	a, err := f.Accounts.Store.GetAccount(ctx, p.account.ID)
+	if err != nil {
+		return err
+	}
+	if a.State != account.Active {
+		return fault.New(fault.Forbidden, "This account is disabled. Please ask your administrator.").WithReason("account_disabled")
+	}
+	if p.via != account.OwnerLocal {
+		return nil
+	}
+	local, ok := a.Local()
+	if !ok {
+		return identity.ErrWrongPassword
+	}
+	password, err := f.Accounts.Passwords.GetPassword(ctx, local)
+	if err != nil {
+		return err
+	}
+	if !password.ChangedAt.Before(p.began.Truncate(time.Millisecond)) { // stores keep milliseconds
+		return identity.ErrWrongPassword
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"strings"
 
@@ -37,6 +38,9 @@ func scanAccount(r row) (*account.Account, error) {
 // lockAccount returns an account and keeps everybody else from changing it until the transaction ends. An UPDATE that changes
 // nothing is how both engines lock a row.
 func lockAccount(ctx context.Context, q queryer, id string) (*account.Account, error) {
+	if !storable(id) {
+		return nil, sql.ErrNoRows
+	}
 	return scanAccount(q.QueryRowContext(ctx, "UPDATE accounts SET state = state WHERE id = $1 RETURNING "+accountColumns, id))
 }
 
@@ -228,13 +232,12 @@ func (d *DB) AdoptAccount(ctx context.Context, id string, link account.Link) (*a
 
 // DeleteAccount implements account.Store. Links, password, tokens and sessions go with the account; its id stays used.
 func (d *DB) DeleteAccount(ctx context.Context, id string) error {
-	_, err := write(ctx, d, step{verb: "delete account"}, func(ctx context.Context, q queryer) (int, error) {
-		n, err := count(ctx, q, "DELETE FROM accounts WHERE id = $1", id)
-		if err != nil {
+	_, err := write(ctx, d, step{"delete account", noAccount}, func(ctx context.Context, q queryer) (int, error) {
+		if _, err := lockAccount(ctx, q, id); err != nil {
 			return 0, err
 		}
-		if n == 0 {
-			return 0, fault.New(fault.NotFound, noAccount)
+		if err := exec(ctx, q, "DELETE FROM accounts WHERE id = $1", id); err != nil {
+			return 0, err
 		}
 		return count(ctx, q, "DELETE FROM sessions WHERE account_id = $1", id)
 	})

@@ -12,7 +12,12 @@
 //     so that two of them can neither interleave nor deadlock.
 //   - SQLite has one writer. Writers of this process queue up in Go, fairly and cancellably; SQLite's own waiting, which is
 //     neither, is left for other processes.
+//   - Open migrates. Processes that start at once do not get in each other's way: PostgreSQL has an advisory lock, and beside SQLite
+//     the directory is locked. A database that a newer crmgate has changed is refused.
 //   - Driver errors end here: not found, conflict and unavailable become faults with a sentence, the rest is wrapped.
 //   - PostgreSQL refuses text with NUL or broken UTF-8. Descriptions (names, user agents) are mended, keys with such bytes name
 //     nothing.
+//
+// Libraries: modernc.org/sqlite is SQLite without cgo, so the binary stays static; pgx through database/sql lets one set of statements
+// serve both engines; goose runs the embedded migrations and locks replicas out of each other's way on PostgreSQL.
 package sqlstore

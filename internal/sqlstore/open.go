@@ -47,7 +47,7 @@ func (c Config) Validate() fault.Problems {
 	return p
 }
 
-// DB implements account.Store, account.PasswordStore, account.TokenStore, session.Store, signin.Store, throttle.Store,
+// DB implements account.Store, account.PasswordStore, account.TokenStore, session.Store, session.AttemptStore, throttle.Store,
 // token.KeyStore, audit.Recorder and audit.Reader. It is safe for concurrent use.
 type DB struct {
 	// Log gets a line for every security event and one at level error for each that could not be stored; nil is slog.Default.

@@ -72,13 +72,19 @@ func TestOpenMakesPrivateFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	modes := map[string]fs.FileMode{}
-	filepath.WalkDir(filepath.Dir(dir), func(path string, e fs.DirEntry, err error) error {
+	err := filepath.WalkDir(filepath.Dir(dir), func(_ string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
 		info, err := e.Info()
 		if err == nil {
 			modes[e.Name()] = info.Mode().Perm()
 		}
 		return err
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := map[string]fs.FileMode{"data": 0o700, "sub": 0o700, "crmgate.db": 0o600, "crmgate.db-wal": 0o600, "crmgate.db-shm": 0o600}
 	if d := cmp.Diff(want, modes); d != "" {
 		t.Errorf("modes (-want +got):\n%s", d)

@@ -94,6 +94,9 @@ func scanString(r row) (s string, err error) {
 func (d *DB) ListSessions(ctx context.Context, accountID string) ([]*session.Session, error) {
 	var w where
 	w.equal("account_id", accountID)
+	if w.impossible {
+		return nil, nil
+	}
 	return read(ctx, d, step{verb: "list sessions"}, func(ctx context.Context, q queryer) ([]*session.Session, error) {
 		return all(ctx, q, scanSession, "SELECT "+sessionColumns+" FROM sessions"+w.String()+" ORDER BY signed_in_at DESC, id", w.args...)
 	})

@@ -8,7 +8,6 @@ import (
 	"crmgate/internal/account"
 	"crmgate/internal/audit"
 	"crmgate/internal/session"
-	"crmgate/internal/signin"
 	"crmgate/internal/sqlstore"
 	"crmgate/internal/storetest"
 	"crmgate/internal/throttle"
@@ -20,7 +19,7 @@ var _ interface {
 	account.PasswordStore
 	account.TokenStore
 	session.Store
-	signin.Store
+	session.AttemptStore
 	throttle.Store
 	token.KeyStore
 	audit.Recorder

@@ -301,6 +301,9 @@ func accountHostile(t *testing.T, s account.Store) {
 		wantKind(t, fmt.Sprintf("FindByLink of subject %q", bad), err, fault.NotFound)
 		_, err = s.GetAccount(t.Context(), bad)
 		wantKind(t, fmt.Sprintf("GetAccount(%q)", bad), err, fault.NotFound)
+		_, err = s.UpdateAccount(t.Context(), bad, func(*account.Account) error { return nil })
+		wantKind(t, fmt.Sprintf("UpdateAccount(%q)", bad), err, fault.NotFound)
+		wantKind(t, fmt.Sprintf("DeleteAccount(%q)", bad), s.DeleteAccount(t.Context(), bad), fault.NotFound)
 		a := newAccount(account.OwnerLocal)
 		a.Email = bad
 		wantKind(t, fmt.Sprintf("CreateAccount with address %q", bad), s.CreateAccount(t.Context(), a, nil), fault.Invalid)

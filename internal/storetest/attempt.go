@@ -6,19 +6,19 @@ import (
 	"time"
 
 	"crmgate/internal/fault"
-	"crmgate/internal/signin"
+	"crmgate/internal/session"
 	"crmgate/internal/token"
 )
 
-func newAttempt(browser string, at time.Time) signin.Attempt {
-	return signin.Attempt{
+func newAttempt(browser string, at time.Time) session.Attempt {
+	return session.Attempt{
 		StateDigest: token.Digest(token.NewSecret()), Browser: browser, Provider: "contoso", Nonce: token.NewSecret(), Verifier: token.NewSecret(),
-		ReturnTo: "/deals?q=ä&x=1;y", CreatedAt: at, ExpiresAt: at.Add(signin.AttemptLifetime),
+		ReturnTo: "/deals?q=ä&x=1;y", CreatedAt: at, ExpiresAt: at.Add(10 * time.Minute),
 	}
 }
 
-// Attempts is the contract of signin.Store.
-func Attempts(t *testing.T, s signin.Store) {
+// Attempts is the contract of session.AttemptStore.
+func Attempts(t *testing.T, s session.AttemptStore) {
 	t.Run("taken once", func(t *testing.T) {
 		at := now()
 		want := newAttempt(token.Digest(token.NewSecret()), at)
@@ -74,7 +74,7 @@ func Attempts(t *testing.T, s signin.Store) {
 	})
 }
 
-func attemptParts(t *testing.T, s signin.Store) {
+func attemptParts(t *testing.T, s session.AttemptStore) {
 	at := now()
 	a := newAttempt(token.Digest(token.NewSecret()), at)
 	ok(t, s.CreateAttempt(t.Context(), a, 16))
@@ -88,6 +88,7 @@ func attemptParts(t *testing.T, s signin.Store) {
 		{"another browser", a.StateDigest, other, a.Provider, at},
 		{"no browser", a.StateDigest, "", a.Provider, at},
 		{"another provider", a.StateDigest, a.Browser, "fabrikam", at},
+		{"hostile provider", a.StateDigest, a.Browser, "contoso\x00\xff", at},
 		{"at its end", a.StateDigest, a.Browser, a.Provider, a.ExpiresAt},
 		{"past its end", a.StateDigest, a.Browser, a.Provider, a.ExpiresAt.Add(time.Hour)},
 	}
@@ -100,11 +101,11 @@ func attemptParts(t *testing.T, s signin.Store) {
 	same(t, "TakeAttempt after wrong ones", a, got)
 }
 
-func attemptKeep(t *testing.T, s signin.Store) {
+func attemptKeep(t *testing.T, s session.AttemptStore) {
 	browser, at := token.Digest(token.NewSecret()), now()
 	neighbour := newAttempt(token.Digest(token.NewSecret()), at.Add(-time.Minute))
 	ok(t, s.CreateAttempt(t.Context(), neighbour, 3))
-	var made []signin.Attempt
+	var made []session.Attempt
 	for i := range 5 {
 		// The clock stands still for the last two: the newest survives all the same.
 		a := newAttempt(browser, at.Add(time.Duration(min(i, 3))*time.Second))

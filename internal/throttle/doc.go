@@ -14,4 +14,6 @@
 //   - Keys hold a digest of what was typed: people type passwords into the name field.
 //   - An address that cannot be read is one client named junk, never a way around the limit. IPv6 counts by /64, because one
 //     subscriber has all of it; a mapped IPv4 address is the IPv4 address.
+//
+// Libraries: x/time/rate is the token bucket of the limiter; otter bounds how many addresses are remembered.
 package throttle

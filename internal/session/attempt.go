@@ -1,15 +1,9 @@
-package signin
+package session
 
 import (
 	"context"
 	"time"
 )
-
-// AttemptLifetime is how long a sign-in may take.
-const AttemptLifetime = 10 * time.Minute
-
-// MaxAttempts is how many sign-ins one browser may have under way; the oldest gives way.
-const MaxAttempts = 16
 
 // Attempt is one sign-in under way.
 type Attempt struct {
@@ -27,8 +21,8 @@ type Attempt struct {
 	ExpiresAt time.Time
 }
 
-// Store keeps attempts. Implementations are safe for concurrent use by several processes.
-type Store interface {
+// AttemptStore keeps attempts. Implementations are safe for concurrent use by several processes.
+type AttemptStore interface {
 	// CreateAttempt stores an attempt and removes the browser's oldest beyond keep.
 	CreateAttempt(ctx context.Context, a Attempt, keep int) error
 	// TakeAttempt removes and returns the attempt with that state, browser and provider that is good at now; of many callers one
