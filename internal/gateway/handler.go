@@ -194,7 +194,11 @@ func subject(s *session.Session) policy.Subject {
 	if s == nil {
 		return policy.Subject{}
 	}
-	return policy.Subject{SignedIn: true, Email: s.Email, Groups: s.Groups, Provider: s.Provider, Factor: slices.Contains(s.AMR, "mfa")}
+	email := s.Email
+	if s.EmailDoubtful {
+		email = "" // whoever may type any address at a provider must not pass as somebody else
+	}
+	return policy.Subject{SignedIn: true, Email: email, Groups: s.Groups, Provider: s.Provider, Factor: slices.Contains(s.AMR, "mfa")}
 }
 
 // serveOwn hands a request to our own pages. They are behind a ServeMux, which redirects from paths that it finds unclean; the canonical
