@@ -35,7 +35,7 @@
 //	expires                             local.reset.link_lifetime, local.invitation_lifetime (issue)
 //	bound to one person and purpose     OneTime.AccountID and Purpose; adoption, disabling and a new address end it
 //	no change before a good token       RequestReset changes no account and no lock; PeekToken uses nothing up
-//	limit per account, flood control    mayMail (one a minute, counted in the store), backlog; per client: throttle.Limiter in front
+//	limit per account, flood control    mayMail (five in a quarter of an hour, counted in the store), backlog; per client: throttle.Limiter in front
 //	input checks, injection             identity.Normalize, maxIdentifier, mail.CheckAddress; mail goes to the stored address only
 //	typed twice, same rules             package web compares; checkNew is the only judge, for resets and invitations alike
 //	notice without the password         password_changed (afterPassword)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"crmgate/internal/audit"
+	"crmgate/internal/fault"
 )
 
 // Manager starts, finds and ends sessions. It is safe for concurrent use and must not be copied.
@@ -195,6 +196,21 @@ func (m *Manager) Revoke(ctx context.Context, id string) error {
 		return fmt.Errorf("end session: %w", err)
 	}
 	return nil
+}
+
+// Alive reports whether the session with an id is live, without counting as a use of it: what stays open by itself must not keep a
+// session from growing idle.
+func (m *Manager) Alive(ctx context.Context, id string) (bool, error) {
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	s, err := m.Store.GetSession(ctx, id)
+	if fault.Is(err, fault.NotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look session up: %w", err)
+	}
+	return s.Live(m.now()), nil
 }
 
 func (m *Manager) now() time.Time {
