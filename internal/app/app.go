@@ -67,7 +67,7 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	gate.Own = own
 	trusted, problems := middleware.ParseProxies(a.Config.Server.TrustedProxies)
-	if len(problems) > 0 && !problems[0].Warning {
+	if len(problems) > 0 {
 		return fmt.Errorf("read server.trusted_proxies: %s", problems[0].Message)
 	}
 	// From the inside out: what a stranger's request meets first is wrapped last.
