@@ -43,6 +43,18 @@ func TestCrossCheck(t *testing.T) {
 			c.Upstreams[1].Paths = []string{"/x"}
 		}, "upstreams[1].id: is the id of upstreams[0] too"},
 		{"two upstreams for one path", func(c *Config) { c.Upstreams = append(c.Upstreams, c.Upstreams[0]); c.Upstreams[1].ID = "b" }, "upstreams[1].paths[0]: is served by upstreams[0] already"},
+		{"two upstreams for one path in two spellings", func(c *Config) {
+			c.Upstreams = append(c.Upstreams, c.Upstreams[0])
+			c.Upstreams[0].Paths, c.Upstreams[1].ID, c.Upstreams[1].Paths = []string{"/", "/b/"}, "b", []string{"/b"}
+		}, "upstreams[1].paths[0]: is served by upstreams[0] already"},
+		{"two upstreams for one host in two spellings", func(c *Config) {
+			c.Upstreams = append(c.Upstreams, c.Upstreams[0])
+			c.Upstreams[0].Hosts, c.Upstreams[1].ID, c.Upstreams[1].Hosts = []string{"H"}, "b", []string{"g", "h"}
+		}, "upstreams[1].paths[0]: is served by upstreams[0] already"},
+		{"two upstreams, one for every host", func(c *Config) {
+			c.Upstreams = append(c.Upstreams, c.Upstreams[0])
+			c.Upstreams[1].ID, c.Upstreams[1].Paths = "b", []string{"/b"}
+		}, ""},
 		{"two upstreams on two hosts", func(c *Config) {
 			c.Upstreams = append(c.Upstreams, c.Upstreams[0])
 			c.Upstreams[1].ID, c.Upstreams[1].Hosts = "b", []string{"b.example.com"}
