@@ -39,9 +39,6 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*App, erro
 	return a, nil
 }
 
-// Handler serves the public listener.
-func (a *App) Handler() http.Handler { return a.handler }
-
 // Wrap puts a handler around the public one, before Serve. The demo shows the caught mail on the same address with it.
 func (a *App) Wrap(around func(http.Handler) http.Handler) { a.handler = around(a.handler) }
 
