@@ -68,8 +68,8 @@ func (a *App) wire(ctx context.Context) error {
 		return fmt.Errorf("read server.trusted_proxies: %s", problems[0].Message)
 	}
 	// From the inside out: what a stranger's request meets first is wrapped last.
-	h := middleware.AccessLog(a.Log, a.Config.Server.PathPrefix, gate)
-	h = middleware.Recover(a.Pages, a.Log, h)
+	h := middleware.Recover(a.Pages, a.Log, gate)
+	h = middleware.AccessLog(a.Log, a.Config.Server.PathPrefix, h)
 	a.handler = middleware.Origin(trusted, h)
 	return nil
 }
@@ -104,7 +104,8 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 			Realms: a.Realms, Accounts: a.Accounts, Attempts: a.DB, Sessions: a.Sessions, Audit: a.Audit,
 			LocalEnabled: cfg.Local.Enabled, BaseURL: a.baseURL(), Prefix: prefix,
 		},
-		Accounts: a.Accounts, Sessions: a.Sessions, Realms: a.Realms, Pages: a.Pages, Prefix: prefix, Secure: a.Sessions.Secure,
+		Accounts: a.Accounts, Sessions: a.Sessions, Realms: a.Realms, Pages: a.Pages, Prefix: prefix,
+		BaseURL: a.baseURL(), Secure: a.Sessions.Secure,
 		Direct: a.onlyWayIn(), Local: cfg.Local.Enabled,
 		MailedReset:  cfg.Local.Enabled && cfg.Local.Reset.Enabled && cfg.Mail.Enabled(),
 		LinkLifetime: cfg.Local.Reset.LinkLifetime, MinLength: cfg.Local.Password.MinLength,

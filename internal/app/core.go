@@ -70,6 +70,13 @@ func (c *Core) open(ctx context.Context) error {
 	if c.Realms, err = c.openProviders(); err != nil {
 		return err
 	}
+	c.Sessions.Known = func(id string) bool {
+		if id == account.OwnerLocal {
+			return cfg.Local.Enabled
+		}
+		_, ok := c.Realms.Get(id)
+		return ok
+	}
 	c.Accounts = &account.Service{
 		Config: cfg.Local, Store: c.DB, Passwords: c.DB, Tokens: c.DB, Realms: c.Realms, Sessions: c.Sessions, Audit: c.Audit,
 		Lockout: &throttle.Lockout{Store: c.DB, Config: cfg.Local.Lockout},

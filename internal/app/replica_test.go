@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -101,7 +102,7 @@ func listen(t *testing.T) (net.Listener, string) {
 func recordingCRM(t *testing.T) *httptest.Server {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		fmt.Fprintf(w, "<!doctype html><title>CRM</title><p>CRM %s for %s</p>", r.URL.RequestURI(), r.Header.Get("X-Forwarded-Email"))
+		fmt.Fprintf(w, "<!doctype html><title>CRM</title><p>CRM %s for %s.</p>", r.URL.RequestURI(), cmp.Or(r.Header.Get("X-Forwarded-Email"), "nobody"))
 	}))
 	t.Cleanup(s.Close)
 	return s

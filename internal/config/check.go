@@ -57,6 +57,8 @@ func checkPublicURL(s string, p *fault.Problems) {
 		p.Add(at, "Write scheme and host, such as https://crm.example.com.", "is not an address")
 	case u.Scheme != "https" && u.Scheme != "http":
 		p.Add(at, "Write scheme and host, such as https://crm.example.com.", "must begin with https://")
+	case !strings.HasPrefix(s, u.Scheme+"://"):
+		p.Add(at, "Write "+u.Scheme+"://"+strings.ToLower(u.Host)+".", "must be in lower case: browsers and providers compare it letter by letter")
 	case u.User != nil:
 		p.Add(at, "Write scheme and host only.", "must not hold a user name")
 	case u.Path != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(s, "#"):

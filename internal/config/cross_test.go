@@ -151,6 +151,7 @@ func TestServerValidate(t *testing.T) {
 		{"fragment", url("https://crm.example.com#"), "public_url"},
 		{"user", url("https://ann@crm.example.com"), "public_url"},
 		{"capitals", url("https://CRM.example.com"), "public_url"},
+		{"capitals in the scheme", url("HTTPS://crm.example.com"), "public_url"}, // cookies would not be Secure
 		{"bad port", url("https://crm.example.com:99999"), "public_url"},
 		{"open port", url("https://crm.example.com:"), "public_url"},
 		{"space", url("https://crm example.com"), "public_url"},

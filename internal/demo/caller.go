@@ -48,24 +48,14 @@ func (c caller) First() string {
 // allowed.
 func (c caller) Admin() bool { return slices.Contains(c.Groups, "crm-admins") }
 
-// splitGroups splits at the commas that no backslash precedes.
+// splitGroups splits at commas; those within a name come as %2C.
 func splitGroups(v string) []string {
 	var out []string
-	var b strings.Builder
-	for i := 0; i < len(v); i++ {
-		switch {
-		case v[i] == '\\' && i+1 < len(v):
-			i++
-			b.WriteByte(v[i])
-		case v[i] == ',':
-			out = append(out, strings.TrimSpace(b.String()))
-			b.Reset()
-		default:
-			b.WriteByte(v[i])
+	unescape := strings.NewReplacer("%2C", ",", "%25", "%")
+	for name := range strings.SplitSeq(v, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			out = append(out, unescape.Replace(name))
 		}
-	}
-	if s := strings.TrimSpace(b.String()); s != "" {
-		out = append(out, s)
 	}
 	return out
 }

@@ -38,7 +38,7 @@ func ann() http.Header {
 	h.Set("X-Forwarded-User", "id-of-ann")
 	h.Set("X-Forwarded-Email", "ann@contoso.example")
 	h.Set("X-Forwarded-Name", "Ann Lindqvist")
-	h.Set("X-Forwarded-Groups", `sales,crm-admins,Ham\, Eggs`)
+	h.Set("X-Forwarded-Groups", `sales,crm-admins,Ham%2C Eggs`)
 	h.Set("X-Crmgate-Provider", "contoso")
 	return h
 }
@@ -150,7 +150,7 @@ func TestWhoami(t *testing.T) {
 		change func(h http.Header)
 		want   []string
 	}{
-		{"as sent", func(http.Header) {}, []string{"id-of-ann", `sales,crm-admins,Ham\, Eggs`, ">Ham, Eggs<", "because “contoso” vouches", "No X-Crmgate-Assertion came along", "none; the gateway keeps"}},
+		{"as sent", func(http.Header) {}, []string{"id-of-ann", `sales,crm-admins,Ham%2C Eggs`, ">Ham, Eggs<", "because “contoso” vouches", "No X-Crmgate-Assertion came along", "none; the gateway keeps"}},
 		{"local", func(h http.Header) { h.Set("X-Crmgate-Provider", "local") }, []string{"from a local account"}},
 		{"twice", func(h http.Header) { h.Add("X-Forwarded-User", "forged") }, []string{"forged", "came 2 times"}},
 		{"cookies", func(h http.Header) { h.Set("Cookie", "crm_session=secret-value") }, []string{"<code>crm_session</code>"}},

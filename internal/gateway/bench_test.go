@@ -2,7 +2,7 @@ package gateway_test
 
 import (
 	"bufio"
-	"crypto/sha256"
+	"context"
 	"fmt"
 	"io"
 	"log"
@@ -26,6 +26,7 @@ import (
 	"crmgate/internal/policy"
 	"crmgate/internal/proxy"
 	"crmgate/internal/session"
+	"crmgate/internal/token"
 )
 
 // The benchmark measures the CPU of this process, so whatever is not the proxy runs in copies of the test binary.
@@ -111,29 +112,20 @@ var headerSets = map[string]string{
 		"Referer: https://crm.example.com/contacts\r\nCookie: crm=abcdef0123456789; crmgate_session=" + benchCookie + "; theme=dark\r\n",
 }
 
-const benchCookie = "0123456789abcdef0123456789abcdef.ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopq"
+const benchCookie = "0123456789abcdef0123456789abcdef.ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopo"
 
-// mapSessions finds sessions as session.Manager does, without its store: cookie, digest, map.
-type mapSessions struct {
-	mu sync.RWMutex
-	m  map[[32]byte]*session.Session
+// oneSession is a store that holds one session, for a real session.Manager.
+type oneSession struct {
+	session.Store
+	s *session.Session
 }
 
-func (m *mapSessions) Lookup(r *http.Request) (*session.Session, error) {
-	for _, line := range r.Header["Cookie"] {
-		if i := strings.Index(line, "crmgate_session="); i >= 0 {
-			v, _, _ := strings.Cut(line[i+len("crmgate_session="):], ";")
-			key := sha256.Sum256([]byte(v))
-			m.mu.RLock()
-			s := m.m[key]
-			m.mu.RUnlock()
-			if s != nil && s.Live(time.Now()) {
-				return s, nil
-			}
-		}
-	}
-	return nil, nil
+func (o oneSession) GetSession(context.Context, string) (*session.Session, error) {
+	c := *o.s
+	return &c, nil
 }
+
+func (o oneSession) TouchSession(context.Context, string, time.Time) error { return nil }
 
 // child starts a copy of this binary in a role.
 func child(b *testing.B, role string) (io.Writer, *bufio.Reader) {
@@ -199,11 +191,11 @@ func benchGateway(b *testing.B, target string, log *slog.Logger) http.Handler {
 		b.Fatal(err)
 	}
 	now := time.Now()
-	s := &session.Session{ID: benchCookie[:32], AccountID: "6b1f0a52c6d84f6fa3a9d0c2f7f0a111", Email: "ann@contoso.com", Name: "Ann Example",
+	s := &session.Session{ID: benchCookie[:32], SecretDigest: token.Digest(benchCookie[33:]), AccountID: "6b1f0a52c6d84f6fa3a9d0c2f7f0a111", Email: "ann@contoso.com", Name: "Ann Example",
 		Username: "ann", Groups: []string{"crm-users", "sales"}, Provider: "contoso", AMR: []string{"pwd"}, AuthTime: now, LastSeen: now,
 		ExpiresAt: now.Add(time.Hour), IdleTimeout: time.Hour}
 	h := &gateway.Handler{Rules: rules, Routes: gateway.NewRoutes([]*proxy.Upstream{up}), Fail: plainFail{b}, PublicURL: public, Prefix: "/_gate",
-		Sessions: &mapSessions{m: map[[32]byte]*session.Session{sha256.Sum256([]byte(benchCookie)): s}}}
+		Sessions: &session.Manager{Store: oneSession{s: s}}}
 	return middleware.Origin(nil, middleware.AccessLog(log, "/_gate", middleware.Recover(plainFail{b}, slog.Default(), h)))
 }
 

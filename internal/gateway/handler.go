@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"crmgate/internal/audit"
 	"crmgate/internal/fault"
@@ -118,8 +119,10 @@ func (h *Handler) place(r *http.Request, path proxy.Path) (place, error) {
 		}
 	}
 	if h.Rules.UsesMethods() {
-		if method := override(r.Header); method != "" && !at.same(h.read(host, method, path.Decoded)) {
-			return at, doubtful("method_override")
+		for _, method := range overrides(r.Header) {
+			if !at.same(h.read(host, method, path.Decoded)) {
+				return at, doubtful("method_override")
+			}
 		}
 	}
 	return at, nil
@@ -140,14 +143,38 @@ func doubtful(reason string) error {
 	return fault.New(fault.Invalid, "This request can be read in two ways that have different rules, so it was not passed on.").WithReason(reason)
 }
 
-// override returns the method that a header asks the CRM to take instead of the request's. Many frameworks obey.
-func override(h http.Header) string {
-	for _, name := range [...]string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"} {
-		if v := h[name]; len(v) > 0 {
-			return v[0]
+// overrides returns the methods that headers ask the CRM to take instead of the request's. Many frameworks obey, and which of several
+// headers or values they obey differs.
+func overrides(h http.Header) []string {
+	var methods []string
+	for name, values := range h {
+		if !overrideName(name) {
+			continue
+		}
+		for _, v := range values {
+			for m := range strings.SplitSeq(v, ",") {
+				if m = strings.TrimSpace(m); m != "" {
+					methods = append(methods, m)
+				}
+			}
 		}
 	}
-	return ""
+	return methods
+}
+
+// overrideName reports whether a header is one of those, also as a CRM behind CGI or WSGI reads its name.
+func overrideName(name string) bool {
+	for _, known := range [...]string{"x-http-method-override", "x-http-method", "x-method-override"} {
+		same := len(name) == len(known)
+		for i := 0; same && i < len(known); i++ {
+			letter := known[i] != '-'
+			same = letter && name[i]|0x20 == known[i] || !letter && (name[i] == '-' || name[i] == '_' || name[i] == '.')
+		}
+		if same {
+			return true
+		}
+	}
+	return false
 }
 
 // decide asks the rules about whoever makes the request. Where the session store cannot be asked only a rule for anyone lets pass.
@@ -167,7 +194,11 @@ func subject(s *session.Session) policy.Subject {
 	if s == nil {
 		return policy.Subject{}
 	}
-	return policy.Subject{SignedIn: true, Email: s.Email, Groups: s.Groups, Provider: s.Provider, Factor: slices.Contains(s.AMR, "mfa")}
+	email := s.Email
+	if s.EmailDoubtful {
+		email = "" // whoever may type any address at a provider must not pass as somebody else
+	}
+	return policy.Subject{SignedIn: true, Email: email, Groups: s.Groups, Provider: s.Provider, Factor: slices.Contains(s.AMR, "mfa")}
 }
 
 // serveOwn hands a request to our own pages. They are behind a ServeMux, which redirects from paths that it finds unclean; the canonical

@@ -221,17 +221,25 @@ func TestIdentityFollowsTheSession(t *testing.T) {
 
 func TestMethodOverride(t *testing.T) {
 	up := record(t)
-	g := guard(t, up.url, nil)
+	g := guard(t, up.url, func(s *setup) { s.upstreams[0].UnderscoreHeaders = true })
 	for _, tc := range []struct {
-		name, line, header string
-		status             int
+		name, line string
+		headers    []string
+		status     int
 	}{
-		{"out of a public rule", "GET /public/x", "X-HTTP-Method-Override: DELETE", 400},
-		{"into a public rule", "POST /public/x", "X-Method-Override: GET", 400},
-		{"within a rule", "POST /contacts", "X-HTTP-Method: PUT", 200},
+		{"out of a public rule", "GET /public/x", []string{"X-HTTP-Method-Override: DELETE"}, 400},
+		{"into a public rule", "POST /public/x", []string{"X-Method-Override: GET"}, 400},
+		{"within a rule", "POST /contacts", []string{"X-HTTP-Method: PUT"}, 200},
+		{"hidden behind another header", "GET /public/x", []string{"X-HTTP-Method-Override: GET", "X-Method-Override: DELETE"}, 400},
+		{"hidden behind an empty header", "GET /public/x", []string{"X-HTTP-Method-Override:", "X-HTTP-Method: DELETE"}, 400},
+		{"second line", "GET /public/x", []string{"X-HTTP-Method-Override: GET", "X-HTTP-Method-Override: DELETE"}, 400},
+		{"second word", "GET /public/x", []string{"X-HTTP-Method-Override: GET, DELETE"}, 400},
+		{"underscores", "GET /public/x", []string{"X_HTTP_METHOD_OVERRIDE: DELETE"}, 400},
+		{"small letters", "GET /public/x", []string{"x-http-method-override: delete"}, 400},
+		{"the same method", "GET /public/x", []string{"X-HTTP-Method-Override: get"}, 200},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if res := g.get(tc.line, asAnn, tc.header, "Content-Length: 0"); res.StatusCode != tc.status {
+			if res := g.get(tc.line, append(tc.headers, asAnn, "Content-Length: 0")...); res.StatusCode != tc.status {
 				t.Errorf("status %d: %s", res.StatusCode, res.body)
 			}
 		})

@@ -16,6 +16,8 @@ type Identity struct {
 	Email string
 	// EmailVerified is true only where the provider said so with a JSON true (or is a directory that owns the address).
 	EmailVerified bool
+	// EmailDoubtful is true where the provider said anything else than true about it. Many providers say nothing.
+	EmailDoubtful bool
 	Name          string
 	Username      string
 	// Groups are the provider's groups after the configured filter and map.

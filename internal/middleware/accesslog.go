@@ -49,9 +49,10 @@ const (
 	maxPlainSegment = 36
 )
 
+// loggedPath looks at every path that could be ours: repeated slashes, escapes and the absolute form lead to our pages as well.
 func loggedPath(target, prefix string) string {
 	path, _, _ := strings.Cut(target, "?")
-	if strings.HasPrefix(path, prefix) {
+	if strings.Contains(path, prefix+"/") || strings.Contains(path, "%") {
 		segments := strings.Split(path, "/")
 		for i, s := range segments {
 			if len(s) > maxPlainSegment {

@@ -80,6 +80,9 @@ func TestAccessLog(t *testing.T) {
 		{"nothing written", "/x", func(http.ResponseWriter, *http.Request) {}, "/x", 200, 0},
 		{"cut off", "/x", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "/x", 0, 0},
 		{"a mailed token", "/_gate/reset/" + token + "?a", func(http.ResponseWriter, *http.Request) {}, "/_gate/reset/…", 200, 0},
+		{"a mailed token behind two slashes", "//_gate//reset/" + token, func(http.ResponseWriter, *http.Request) {}, "//_gate//reset/…", 200, 0},
+		{"a mailed token behind an escape", "/%5Fgate/reset/" + token, func(http.ResponseWriter, *http.Request) {}, "/%5Fgate/reset/…", 200, 0},
+		{"a mailed token in absolute form", "http://crm.example.com/_gate/reset/" + token, func(http.ResponseWriter, *http.Request) {}, "http://crm.example.com/_gate/reset/…", 200, 0},
 		{"an account id", "/_gate/admin/users/0123456789abcdef0123456789abcdef", func(http.ResponseWriter, *http.Request) {}, "/_gate/admin/users/0123456789abcdef0123456789abcdef", 200, 0},
 		{"a long path", "/" + strings.Repeat("a", 600), func(http.ResponseWriter, *http.Request) {}, "/" + strings.Repeat("a", 511) + "…", 200, 0},
 	} {

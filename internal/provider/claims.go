@@ -141,6 +141,8 @@ func (c claims) describe(names ClaimsConfig) (identity.Identity, error) {
 	i.Name, _ = c.text(names.Name)
 	i.Username, _ = c.text(names.Username)
 	i.EmailVerified = i.Email != "" && c.isTrue("email_verified")
+	_, said := c["email_verified"]
+	i.EmailDoubtful = said && !i.EmailVerified
 	i.AMR = c.texts("amr")
 	i.AuthTime = c.seconds("auth_time")
 	i.SessionID, _ = c.text("sid")

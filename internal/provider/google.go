@@ -26,6 +26,11 @@ func presetGoogle(c Config) Config {
 func validateGoogle(c Config, p *fault.Problems) {
 	validateFixedIssuer(c, googleIssuer, p)
 	validateClient(c, p)
+	if len(c.ownDomains()) == 0 {
+		*p = append(*p, fault.Problem{Path: "domains", Warning: true,
+			Message: "names no organisation: everybody in the world who has a Google account is let in, unless Google itself restricts the client",
+			Hint:    "Write the domains of your organisation, such as [contoso.com]; accounts of others are then refused."})
+	}
 }
 
 func openGoogle(c Config, env Env) (identity.Provider, error) {

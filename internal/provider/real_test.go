@@ -104,7 +104,7 @@ func TestRealProvider(t *testing.T) {
 	t.Run("people", func(t *testing.T) {
 		for _, want := range []identity.Identity{
 			{Subject: "sub-alice", Email: "alice@example.test", EmailVerified: true, Groups: []string{"crm-users", "crm-admins"}},
-			{Subject: "sub-bob", Email: "bob@example.test", Groups: []string{"crm-users"}},
+			{Subject: "sub-bob", Email: "bob@example.test", EmailDoubtful: true, Groups: []string{"crm-users"}},
 		} {
 			person := strings.TrimPrefix(want.Subject, "sub-")
 			got, err := roundTrip(t, r, person)

@@ -21,6 +21,8 @@ func good(kind string) provider.Config {
 		return c
 	case "entra":
 		c.TenantID = tenant
+	case "google":
+		c.Domains = []string{"contoso.com"}
 	case "oidc", "okta":
 		c.Issuer = "https://id.example/"
 	}
@@ -128,5 +130,15 @@ func TestValidate(t *testing.T) {
 				t.Errorf("problems (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestGoogleWithoutAnOrganisation(t *testing.T) {
+	for name, domains := range map[string][]string{"none": nil, "every": {"*"}} {
+		c := good("google")
+		c.Domains = domains
+		if ps := c.Validate(); len(ps) != 1 || ps[0].Path != "domains" || !ps[0].Warning || ps[0].Hint == "" {
+			t.Errorf("%s: %+v, want one warning about domains", name, ps)
+		}
 	}
 }

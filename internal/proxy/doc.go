@@ -10,8 +10,9 @@
 //   - Requests are sent by our own few lines on http.Transport; httputil.ReverseProxy (Rewrite, never Director) opens the WebSockets. See
 //     exchange for the reason, which is CPU.
 //   - WebSocket is the only upgrade that is passed on, and only to pages of our own origin.
-//   - Identity values are UTF-8 with control characters made spaces. Groups are joined by commas; within a group "," is written "\,"
-//     and "\" is written "\\". A header whose value would be empty is not sent. The assertion carries the same as JSON, groups as a list.
+//   - Identity values are UTF-8 with control characters made spaces. Groups are joined by commas; within a group "," is written "%2C"
+//     and "%" "%25", so that a CRM that splits at every comma never makes a group out of a part of one.
+//     A header whose value would be empty is not sent. The assertion carries the same as JSON, groups as a list.
 //   - An assertion lives five minutes and is signed again at half of that, once per session and upstream: signing per request would cost
 //     more than everything else together.
 //   - Only the Transport tries again, and only what cannot have reached the CRM.

@@ -32,10 +32,10 @@ func values() map[string]func(Person) string {
 	}
 }
 
-// joinGroups separates groups by commas. Within a name a comma is written "\," and a backslash "\\"; a reader that splits at every
-// comma sees a backslash at the end of a group and can tell.
+// joinGroups separates groups by commas. Within a name a comma is written "%2C" and a percent sign "%25": a CRM that splits at every
+// comma, as most do, never takes a part of a name for a group of its own.
 func joinGroups(groups []string) string {
-	escape := strings.NewReplacer(`\`, `\\`, `,`, `\,`)
+	escape := strings.NewReplacer("%", "%25", ",", "%2C")
 	var names []string
 	for _, g := range groups {
 		if g = printable(g); g != "" {

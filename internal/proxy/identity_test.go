@@ -89,8 +89,8 @@ func TestIdentityHeaders(t *testing.T) {
 		{"separators in groups", func(c *proxy.Config) {
 			plain(c)
 			c.Identity.Headers = []proxy.HeaderConfig{{Name: "Remote-Groups", Value: "groups"}}
-		}, func(p *proxy.Person) { p.Groups = []string{"Sales, EMEA", `back\slash`, "", "plain"} },
-			http.Header{"Remote-Groups": {`Sales\, EMEA,back\\slash,plain`}}},
+		}, func(p *proxy.Person) { p.Groups = []string{"Sales, EMEA", `back\slash`, "", "50%", "plain"} },
+			http.Header{"Remote-Groups": {`Sales%2C EMEA,back\slash,50%25,plain`}}},
 		{"no header is injected", func(c *proxy.Config) {
 			plain(c)
 			c.Identity.Headers = []proxy.HeaderConfig{{Name: "Remote-Name", Value: "name"}, {Name: "Remote-Groups", Value: "groups"}}

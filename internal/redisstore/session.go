@@ -23,6 +23,7 @@ type record struct {
 	SecretDigest    string        `json:"secret_digest"`
 	AccountID       string        `json:"account_id"`
 	Email           string        `json:"email,omitempty"`
+	EmailDoubtful   bool          `json:"email_doubtful,omitempty"`
 	Name            string        `json:"name,omitempty"`
 	Username        string        `json:"username,omitempty"`
 	Groups          []string      `json:"groups,omitempty"`

@@ -20,6 +20,9 @@ type Manager struct {
 	Config Config
 	// Secure is true where the public address is https: then cookies are Secure and carry the __Host- prefix.
 	Secure bool
+	// Known reports whether people still sign in by a provider ("local" for our own passwords). A session of one that was taken out of
+	// the configuration opens nothing. Nil knows every one.
+	Known func(provider string) bool
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 
@@ -45,7 +48,11 @@ func (m *Manager) Lookup(r *http.Request) (*Session, error) {
 	if !ok {
 		return nil, nil
 	}
-	return m.lookup(r.Context(), id, secret)
+	s, err := m.lookup(r.Context(), id, secret)
+	if s != nil && m.Known != nil && !m.Known(s.Provider) {
+		return nil, nil
+	}
+	return s, err
 }
 
 // Start gives the browser a new session made from s (identity fields filled by the caller; ids, times and limits are set

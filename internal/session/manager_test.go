@@ -327,3 +327,22 @@ func TestStartSurvivesTheClient(t *testing.T) {
 		t.Errorf("End of a client that left = %v, leaves %v; want the session ended", err, f.ids())
 	}
 }
+
+func TestProviderThatIsGone(t *testing.T) {
+	m, f, _ := newManager()
+	s, c := start(t, m, session.Session{AccountID: "a", Provider: "contoso"})
+	_, local := start(t, m, session.Session{AccountID: "b", Provider: "local"})
+	m.Known = func(id string) bool { return id == "local" }
+	if got := lookup(t, m, c); got != "" {
+		t.Errorf("session %s of a provider that is configured no more is live", got)
+	}
+	if lookup(t, m, local) == "" {
+		t.Error("the session of a known provider is gone")
+	}
+	if _, err := m.End(httptest.NewRecorder(), request(c)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.GetSession(t.Context(), s.ID); !fault.Is(err, fault.NotFound) {
+		t.Errorf("after the sign-out its record is still there: %v", err)
+	}
+}

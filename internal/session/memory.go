@@ -207,7 +207,7 @@ func (m *Manager) load(ctx context.Context, id, secret string, now time.Time) (*
 // same reports whether two records of one session differ in LastSeen at most.
 func same(a, b *Session) bool {
 	return a.ID == b.ID && a.SecretDigest == b.SecretDigest && a.AccountID == b.AccountID &&
-		a.Email == b.Email && a.Name == b.Name && a.Username == b.Username && slices.Equal(a.Groups, b.Groups) &&
+		a.Email == b.Email && a.EmailDoubtful == b.EmailDoubtful && a.Name == b.Name && a.Username == b.Username && slices.Equal(a.Groups, b.Groups) &&
 		a.Provider == b.Provider && a.Issuer == b.Issuer && a.Subject == b.Subject && a.ProviderSession == b.ProviderSession &&
 		a.IDToken == b.IDToken && slices.Equal(a.AMR, b.AMR) &&
 		a.SignedInAt.Equal(b.SignedInAt) && a.AuthTime.Equal(b.AuthTime) && a.ExpiresAt.Equal(b.ExpiresAt) &&

@@ -16,9 +16,12 @@ type Session struct {
 
 	AccountID string
 	Email     string
-	Name      string
-	Username  string
-	Groups    []string
+	// EmailDoubtful is true where the provider said that it has not verified Email and does not own its domain: nothing may be
+	// allowed because of it.
+	EmailDoubtful bool
+	Name          string
+	Username      string
+	Groups        []string
 	// Provider is the provider id or "local".
 	Provider string
 	// Issuer, Subject and ProviderSession ("sid") are the provider's names, for logout; empty for local sessions.

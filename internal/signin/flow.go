@@ -119,10 +119,12 @@ func (f *Flow) Callback(w http.ResponseWriter, r *http.Request, providerID strin
 	}
 	p := progress{via: providerID, provider: provider}
 	attempt, err := f.take(r, providerID, params["state"])
-	if err == nil {
-		p.returnTo = attempt.ReturnTo
-		p.identity, err = redirector.Exchange(ctx, identity.Callback{Params: params, Nonce: attempt.Nonce, Verifier: attempt.Verifier})
+	if err != nil {
+		// Not recorded: it is about nobody, and a stranger can send any number of them. The log line of the page has the reason.
+		return Step{}, err
 	}
+	p.returnTo = attempt.ReturnTo
+	p.identity, err = redirector.Exchange(ctx, identity.Callback{Params: params, Nonce: attempt.Nonce, Verifier: attempt.Verifier})
 	if err != nil {
 		f.refused(ctx, p, err)
 		return Step{}, err

@@ -3,6 +3,7 @@ package signin
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"crmgate/internal/account"
@@ -101,8 +102,9 @@ func (f *Flow) redirect(w http.ResponseWriter, r *http.Request, p progress, to i
 // finish starts the session. It is the only place that does.
 func (f *Flow) finish(w http.ResponseWriter, r *http.Request, p progress) (Step, error) {
 	ctx, a := r.Context(), p.account
+	email, doubtful := f.address(p)
 	s := session.Session{
-		AccountID: a.ID, Email: a.Email, Name: a.Name, Username: a.Username, Groups: a.Groups, Provider: p.via,
+		AccountID: a.ID, Email: email, EmailDoubtful: doubtful, Name: a.Name, Username: a.Username, Groups: a.Groups, Provider: p.via,
 		Issuer: p.identity.Issuer, Subject: p.identity.Subject, ProviderSession: p.identity.SessionID, IDToken: p.identity.IDToken,
 		AMR: p.identity.AMR, AuthTime: p.identity.AuthTime, Remember: p.remember,
 	}
@@ -155,4 +157,28 @@ func (f *Flow) recheck(ctx context.Context, p progress) error {
 		return identity.ErrWrongPassword
 	}
 	return nil
+}
+
+// address returns the address that the session may carry. The account keeps what the provider said; the session does not pass it on where
+// it belongs to another provider, which alone may say who somebody at its domain is: a partner's provider must not be able to name
+// the customer's director.
+func (f *Flow) address(p progress) (email string, doubtful bool) {
+	email = p.account.Email
+	if p.via == account.OwnerLocal {
+		return email, false
+	}
+	owner, ok := f.Realms.Find(email)
+	switch {
+	case ok && owner.Info().ID == p.via:
+		return email, false
+	case ok && !takesEverybody(owner.Info(), email):
+		return "", true
+	}
+	return email, p.identity.EmailDoubtful
+}
+
+// takesEverybody reports whether a provider has an address only because it has every one that nobody else has.
+func takesEverybody(info identity.Info, email string) bool {
+	domain, _ := identity.Domain(identity.Normalize(email))
+	return !slices.Contains(info.Domains, domain) && !slices.Contains(info.Emails, identity.Normalize(email))
 }

@@ -11,14 +11,14 @@ import (
 
 const noSession = "There is no such session."
 
-const sessionColumns = `id, secret_digest, account_id, email, name, username, group_names, provider, issuer, subject, provider_session,
+const sessionColumns = `id, secret_digest, account_id, email, email_doubtful, name, username, group_names, provider, issuer, subject, provider_session,
 	id_token, amr, signed_in_at, auth_time, last_seen, expires_at, idle_timeout, address, user_agent, remember`
 
 func scanSession(r row) (*session.Session, error) {
 	var s session.Session
 	var groups, amr string
 	var signedIn, auth, seen, expires, idle int64
-	err := r.Scan(&s.ID, &s.SecretDigest, &s.AccountID, &s.Email, &s.Name, &s.Username, &groups, &s.Provider, &s.Issuer, &s.Subject,
+	err := r.Scan(&s.ID, &s.SecretDigest, &s.AccountID, &s.Email, &s.EmailDoubtful, &s.Name, &s.Username, &groups, &s.Provider, &s.Issuer, &s.Subject,
 		&s.ProviderSession, &s.IDToken, &amr, &signedIn, &auth, &seen, &expires, &idle, &s.Address, &s.UserAgent, &s.Remember)
 	if err != nil {
 		return nil, err
@@ -37,8 +37,8 @@ func scanSession(r row) (*session.Session, error) {
 // CreateSession implements session.Store.
 func (d *DB) CreateSession(ctx context.Context, s *session.Session) error {
 	_, err := write(ctx, d, step{verb: "create session"}, func(ctx context.Context, q queryer) (struct{}, error) {
-		err := exec(ctx, q, "INSERT INTO sessions ("+sessionColumns+") VALUES ("+values(21)+")",
-			s.ID, s.SecretDigest, s.AccountID, text(s.Email), text(s.Name), text(s.Username), list(s.Groups), s.Provider, text(s.Issuer),
+		err := exec(ctx, q, "INSERT INTO sessions ("+sessionColumns+") VALUES ("+values(22)+")",
+			s.ID, s.SecretDigest, s.AccountID, text(s.Email), s.EmailDoubtful, text(s.Name), text(s.Username), list(s.Groups), s.Provider, text(s.Issuer),
 			text(s.Subject), text(s.ProviderSession), text(s.IDToken), list(s.AMR), ms(s.SignedInAt), ms(s.AuthTime), ms(s.LastSeen),
 			ms(s.ExpiresAt), s.IdleTimeout.Milliseconds(), text(s.Address), text(s.UserAgent), s.Remember)
 		return struct{}{}, taken(err, "This session exists already.")

@@ -7,6 +7,7 @@ CREATE TABLE sessions (
     secret_digest    TEXT    NOT NULL,
     account_id       TEXT    NOT NULL,
     email            TEXT    NOT NULL,
+    email_doubtful   BOOLEAN NOT NULL,
     name             TEXT    NOT NULL,
     username         TEXT    NOT NULL,
     group_names      TEXT    NOT NULL,
