@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -78,11 +79,11 @@ func newAuditExportCommand() *cobra.Command {
 	return cmd
 }
 
-// printable keeps what a stranger typed from writing control sequences to the administrator's terminal.
+// printable keeps what a stranger typed from writing control sequences to the administrator's terminal, or from turning text around.
 func printable(s string) string {
 	out := []rune(s)
 	for i, c := range out {
-		if c < 0x20 || (c >= 0x7f && c < 0xa0) {
+		if unicode.IsControl(c) || unicode.Is(unicode.Cf, c) {
 			out[i] = '\ufffd'
 		}
 	}

@@ -51,8 +51,8 @@ func withCore(cmd *cobra.Command, path string, do func(ctx context.Context, c *a
 	if err != nil {
 		return err
 	}
-	err = core.WithMail(cmd.Context(), func(ctx context.Context) error { return do(ctx, core) })
-	return errors.Join(err, core.Close())
+	core.SendAtOnce()
+	return errors.Join(do(cmd.Context(), core), core.Close())
 }
 
 // printJSON writes v for machines.

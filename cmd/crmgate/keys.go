@@ -11,7 +11,7 @@ import (
 
 func newKeysCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "keys", Short: "Look after the gateway's own keys", RunE: needSubcommand}
-	rotate := &cobra.Command{Use: "rotate", Short: "Make a new key for the signed assertion; the old one stays published", Args: noArgs}
+	rotate := &cobra.Command{Use: "rotate", Short: "Make a new key for the signed assertion; the old one stays published for a day", Args: noArgs}
 	file := configFlag(rotate)
 	rotate.RunE = func(cmd *cobra.Command, _ []string) error {
 		return withCore(cmd, *file, func(ctx context.Context, c *app.Core) error {

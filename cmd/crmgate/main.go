@@ -28,7 +28,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		Short:         "A gateway that lets employees into a CRM with the account they already have",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cmd.SetOut(cmd.ErrOrStderr())
+			return errors.Join(cmd.Help(), exitError{code: 2})
+		},
 	}
 	root.SetArgs(args)
 	root.SetOut(stdout)

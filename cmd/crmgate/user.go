@@ -164,6 +164,10 @@ func newUserInviteCommand() *cobra.Command {
 			if link == "" {
 				return err
 			}
+			if p, ok := c.Realms.Find(a.Email); ok {
+				fmt.Fprintf(cmd.ErrOrStderr(), "Note: %s is sent to %s to sign in. This local account signs in by its user name only%s.\n", a.Email, p.Info().Name,
+					map[bool]string{true: ", and has none: give it one with --username", false: ""}[a.Username == ""])
+			}
 			return tellLink(cmd, c, *printLink, link, "An invitation", a.Email, err)
 		})
 	}

@@ -35,6 +35,9 @@ type Account struct {
 	CreatedAt  time.Time `json:"created_at"`
 	UpdatedAt  time.Time `json:"updated_at"`
 	LastSignIn time.Time `json:"last_sign_in,omitzero"`
+
+	// PasswordChangedAt is when the password that Service.CheckPassword has just proven was set. Stores leave it out.
+	PasswordChangedAt time.Time `json:"-"`
 }
 
 // Local is the right to hold a local password. Its zero value holds none; Account.Local is the only source of others.

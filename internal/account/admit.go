@@ -135,8 +135,12 @@ func (s *Service) claimable(ctx context.Context, info identity.Info, id identity
 		return nil, nil
 	}
 	domain, ok := identity.Domain(who.email)
-	if !ok || !slices.ContainsFunc(info.Trust.OwnsDomains, func(d string) bool { return strings.EqualFold(d, domain) }) {
+	own := info.Trust.OwnsDomains
+	if !ok || len(own) > 0 && !slices.ContainsFunc(own, func(d string) bool { return strings.EqualFold(d, domain) }) {
 		return nil, nil
+	}
+	if owner, ok := s.Realms.Find(who.email); ok && owner.Info().ID != info.ID {
+		return nil, nil // another provider speaks for that address
 	}
 	a, err := s.findLocal(ctx, who.email)
 	if err != nil || a == nil || a.Email != who.email { // found by its username: that is no address

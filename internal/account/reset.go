@@ -13,8 +13,12 @@ import (
 	"crmgate/internal/throttle"
 )
 
-// mailPause is the least time between two mails about a reset to one account.
-const mailPause = time.Minute
+// mailLimit mails about a reset go to one account within mailWindow; then none for as long. A person who asks again because the first mail is
+// slow gets another, and a stranger cannot fill a mailbox.
+const (
+	mailLimit  = 5
+	mailWindow = 15 * time.Minute
+)
 
 // What became of a request for a reset, for the audit trail.
 const (
@@ -160,7 +164,7 @@ func (s *Service) withAddress(ctx context.Context, name string) ([]*Account, err
 // mayMail reports whether an account may get another mail about a reset. It counts where failed sign-ins are counted, so all
 // replicas count together.
 func (s *Service) mayMail(ctx context.Context, a *Account) (bool, error) {
-	pause := throttle.Lockout{Store: s.Lockout.Store, Now: s.now, Config: throttle.Config{Failures: 1, Window: mailPause, Duration: mailPause}}
+	pause := throttle.Lockout{Store: s.Lockout.Store, Now: s.now, Config: throttle.Config{Failures: mailLimit, Window: mailWindow, Duration: mailWindow}}
 	ok, _, err := pause.Begin(ctx, throttle.Key("reset-mail", a.ID))
 	return ok, err
 }

@@ -161,6 +161,7 @@ func (s *Service) signedIn(ctx context.Context, a *Account, hash, password strin
 	case err != nil:
 		return nil, "", fmt.Errorf("record sign-in: %w", err)
 	}
+	written.PasswordChangedAt = p.ChangedAt
 	return written, "", nil
 }
 

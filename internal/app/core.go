@@ -92,9 +92,13 @@ func (c *Core) open(ctx context.Context) error {
 
 // openProviders makes every provider; none is asked anything.
 func (c *Core) openProviders() (*identity.Realms, error) {
+	wantGroups := len(c.Config.Admins.Groups) > 0
+	for _, rule := range c.Config.Access.Rules {
+		wantGroups = wantGroups || len(rule.Allow.Groups) > 0
+	}
 	var all []identity.Provider
 	for _, pc := range c.Config.Providers {
-		p, err := provider.Open(pc, provider.Env{RedirectURI: c.baseURL() + "/callback/" + pc.ID, Log: c.Log})
+		p, err := provider.Open(pc, provider.Env{RedirectURI: c.baseURL() + "/callback/" + pc.ID, WantGroups: wantGroups, Log: c.Log})
 		if err != nil {
 			return nil, err
 		}
@@ -108,25 +112,18 @@ func (c *Core) baseURL() string {
 	return strings.TrimRight(c.Config.Server.PublicURL, "/") + c.Config.Server.PathPrefix
 }
 
-// WithMail runs do and then delivers the mails it queued, for as long as the mail server takes or half a minute.
-func (c *Core) WithMail(ctx context.Context, do func(context.Context) error) error {
-	if c.Mail == nil {
-		return do(ctx)
+// SendAtOnce makes mails go out while their sender waits, for a process that lives for one command.
+func (c *Core) SendAtOnce() {
+	if c.Mail != nil {
+		c.Accounts.Mail = mail.Direct{Sender: c.Mail}
 	}
-	c.Mail.Grace = 30 * time.Second
-	running, stop := context.WithCancel(ctx)
-	delivered := make(chan error, 1)
-	go func() { delivered <- c.Mail.Run(running) }()
-	err := do(ctx)
-	stop()
-	return errors.Join(err, <-delivered)
 }
 
 // assertionKeys returns the keys of the signed assertion, newest first, and makes the first one.
 func (c *Core) assertionKeys(ctx context.Context) ([]token.Key, error) {
 	keys, err := c.DB.ListKeys(ctx, proxy.AssertionPurpose)
 	if err != nil || len(keys) > 0 {
-		return keys, err
+		return current(keys, time.Now()), err
 	}
 	k, err := proxy.NewAssertionKey(time.Now())
 	if err != nil {
@@ -136,6 +133,19 @@ func (c *Core) assertionKeys(ctx context.Context) ([]token.Key, error) {
 		return nil, err
 	}
 	return c.DB.ListKeys(ctx, proxy.AssertionPurpose)
+}
+
+// keyOverlap is how long a key stays published after its successor was made. Assertions live for minutes; the rest is for caches.
+const keyOverlap = 24 * time.Hour
+
+// current returns the newest key and those whose successor is younger than keyOverlap; keys come newest first.
+func current(keys []token.Key, now time.Time) []token.Key {
+	for i := 1; i < len(keys); i++ {
+		if now.Sub(keys[i-1].CreatedAt) > keyOverlap {
+			return keys[:i]
+		}
+	}
+	return keys
 }
 
 // RotateKeys makes a new key for the assertion and returns its id. Running gateways take it up by themselves.

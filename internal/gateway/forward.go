@@ -16,6 +16,10 @@ func (h *Handler) Forward(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Cache-Control", "no-store")
 	asked, err := forwarded(r)
 	if err != nil {
+		if s, lookup := h.Sessions.Lookup(r); lookup == nil && s == nil {
+			h.signInRequired(w) // tells nothing, and is what a proxy in front can act on
+			return nil
+		}
 		return err
 	}
 	path, err := proxy.Canonical(asked)

@@ -220,7 +220,7 @@ func TestWhatTheCRMIsToldOfTheRequest(t *testing.T) {
 		g    *gate
 		want map[string]string
 	}{
-		{"no trusted proxy", direct, map[string]string{"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "http", "X-Forwarded-Host": "crm.example.com"}},
+		{"no trusted proxy", direct, map[string]string{"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "crm.example.com"}},
 		{"behind one", behind, map[string]string{"X-Forwarded-For": "192.0.2.7, 10.1.1.1, 127.0.0.1", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "crm.example.org",
 			"X-Request-Id": "lb-123", "Traceparent": parent, "Tracestate": "a=b"}},
 	} {

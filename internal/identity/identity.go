@@ -64,7 +64,7 @@ type Trust struct {
 	AllowSignUp bool
 	// LinkByEmail lets a verified address claim an existing account once.
 	LinkByEmail bool
-	// OwnsDomains are the domains whose addresses this provider may assert for linking.
+	// OwnsDomains are the domains whose addresses this provider may assert for linking; empty is every domain that no other provider has.
 	OwnsDomains []string
 }
 

@@ -78,6 +78,24 @@ func (s *Sender) Send(_ context.Context, m Message) error {
 	return nil
 }
 
+// Direct is a Sender that waits: Send hands the message over at once or says why not. The command line uses it, so that who invites
+// somebody knows whether the mail went out.
+type Direct struct{ *Sender }
+
+// Send delivers a message in one try.
+func (d Direct) Send(ctx context.Context, m Message) error {
+	msg, err := d.compose(m)
+	if err != nil {
+		return fmt.Errorf("compose mail %s: %w", m.Template, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, deliveryTimeout)
+	defer cancel()
+	if err := d.deliver(ctx, msg); err != nil {
+		return fmt.Errorf("deliver mail %s: %s", m.Template, describe(err))
+	}
+	return nil
+}
+
 // Run delivers queued messages until ctx ends, then tries once more what is left, for as long as Grace allows. It always
 // returns nil: what was lost is in the log.
 func (s *Sender) Run(ctx context.Context) error {

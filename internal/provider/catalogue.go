@@ -39,6 +39,8 @@ func Types() []string { return slices.Sorted(maps.Keys(catalogue)) }
 type Env struct {
 	// RedirectURI is the exact callback address of this provider.
 	RedirectURI string
+	// WantGroups is true where an access rule or the list of administrators names a group, so that an ID token without groups is not enough.
+	WantGroups bool
 	// Log takes what nobody is told about otherwise; nil drops it.
 	Log *slog.Logger
 	// Now is the clock; nil is time.Now.

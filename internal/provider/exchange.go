@@ -105,7 +105,7 @@ func (r *redirector) identify(ctx context.Context, m *metadata, verified claims,
 // wantsGroups reports whether the configuration cannot do without groups.
 func (r *redirector) wantsGroups() bool {
 	g := r.cfg.Groups
-	return r.cfg.Claims.Groups != "" || len(g.Allow) > 0 || len(g.Map) > 0
+	return r.env.WantGroups || r.cfg.Claims.Groups != "" || len(g.Allow) > 0 || len(g.Map) > 0
 }
 
 // incomplete reports whether the userinfo endpoint may know more that we want.

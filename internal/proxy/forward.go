@@ -67,7 +67,11 @@ func (u *Upstream) dress(r *http.Request, h http.Header, state []string, id *Ide
 		h["User-Agent"] = nil // or the Transport would name itself
 	}
 	// One allocation for all values.
-	v := &[...]string{o.Chain, o.Scheme, o.Host, o.Reference, o.Trace}
+	scheme := o.Scheme
+	if !o.Trusted && u.PublicURL != nil {
+		scheme = u.PublicURL.Scheme // a balancer that ends TLS and is not listed as trusted must not turn the CRM's links into http
+	}
+	v := &[...]string{o.Chain, scheme, o.Host, o.Reference, o.Trace}
 	for i, name := range [...]string{"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Request-Id", "Traceparent"} {
 		if v[i] != "" {
 			h[name] = v[i : i+1 : i+1]

@@ -13,6 +13,7 @@ import (
 	"crmgate/internal/fault"
 	"crmgate/internal/identity"
 	"crmgate/internal/session"
+	"crmgate/internal/throttle"
 	"crmgate/internal/token"
 )
 
@@ -75,7 +76,7 @@ func (f *Flow) Begin(w http.ResponseWriter, r *http.Request, req Request) (Step,
 // identifier whose provider has its own page is sent there: its password is none of ours.
 func (f *Flow) Password(w http.ResponseWriter, r *http.Request, req Request) (Step, error) {
 	ctx := r.Context()
-	p := progress{identifier: req.Identifier, returnTo: f.returnTo(req.ReturnTo), remember: req.Remember, began: f.now()}
+	p := progress{identifier: req.Identifier, returnTo: f.returnTo(req.ReturnTo), remember: req.Remember}
 	if req.Provider == "" {
 		p.provider, p.local = f.route(req.Identifier)
 	} else if p.provider, _ = f.Realms.Get(req.Provider); p.provider == nil {
@@ -96,7 +97,7 @@ func (f *Flow) Password(w http.ResponseWriter, r *http.Request, req Request) (St
 		p.account, err = f.Accounts.CheckPassword(ctx, req.Identifier, req.Password)
 	case checker != nil:
 		p.via = checker.Info().ID
-		if p.identity, err = checker.CheckPassword(ctx, req.Identifier, req.Password); err != nil {
+		if p.identity, err = f.askDirectory(ctx, checker, req); err != nil {
 			f.refused(ctx, p, err)
 			return Step{}, err
 		}
@@ -106,6 +107,26 @@ func (f *Flow) Password(w http.ResponseWriter, r *http.Request, req Request) (St
 		return Step{}, err // package account has recorded why
 	}
 	return f.Next(w, r, p)
+}
+
+// askDirectory asks a directory about a password, and stops asking where somebody guesses: the directory's own counter would lock the
+// person out of everything else as well.
+func (f *Flow) askDirectory(ctx context.Context, checker identity.PasswordChecker, req Request) (identity.Identity, error) {
+	key := throttle.Key("directory", checker.Info().ID+"\x00"+identity.Normalize(req.Identifier))
+	allowed, _, err := f.Accounts.Lockout.Begin(ctx, key)
+	if err != nil {
+		return identity.Identity{}, err
+	}
+	if !allowed {
+		return identity.Identity{}, fault.New(fault.TooMany, "There were too many wrong passwords for this name. Wait a while before you try again.").
+			WithReason("locked").WithNext(fault.NextHelp)
+	}
+	id, err := checker.CheckPassword(ctx, req.Identifier, req.Password)
+	if !errors.Is(err, identity.ErrWrongPassword) {
+		// Right, or not looked at: a directory that is down must not use up somebody's tries.
+		err = errors.Join(err, f.Accounts.Lockout.Succeed(ctx, key))
+	}
+	return id, err
 }
 
 // Callback finishes an attempt with what a redirect provider sent back. Every failure is a fault with a sentence; none
@@ -127,12 +148,23 @@ func (f *Flow) Callback(w http.ResponseWriter, r *http.Request, providerID strin
 	p.identity, err = redirector.Exchange(ctx, identity.Callback{Params: params, Nonce: attempt.Nonce, Verifier: attempt.Verifier})
 	if err != nil {
 		f.refused(ctx, p, err)
-		return Step{}, err
+		return Step{}, f.afterAll(r, err)
 	}
 	if p.account, err = f.Accounts.Admit(ctx, p.identity); err != nil {
 		return Step{}, err // package account has recorded why
 	}
 	return f.Next(w, r, p)
+}
+
+// afterAll offers the way on to somebody who went back to a page of a sign-in that succeeded.
+func (f *Flow) afterAll(r *http.Request, err error) error {
+	if !fault.Is(err, fault.Expired) {
+		return err
+	}
+	if s, lookup := f.Sessions.Lookup(r); lookup != nil || s == nil {
+		return err
+	}
+	return fault.Wrap(fault.Expired, "You are signed in already. This page belonged to a sign-in that is over.", err)
 }
 
 // take finds the attempt that a callback belongs to and uses it up.

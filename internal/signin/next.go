@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"time"
 
 	"crmgate/internal/account"
 	"crmgate/internal/audit"
@@ -43,9 +42,6 @@ type progress struct {
 	identifier              string
 	returnTo                string
 	remember, selectAccount bool
-	// began is when a password was sent.
-	began time.Time
-
 	// provider is who will be asked, nil where nobody but ourselves.
 	provider identity.Provider
 	// local is true where a local password may be meant.
@@ -153,7 +149,7 @@ func (f *Flow) recheck(ctx context.Context, p progress) error {
 	if err != nil {
 		return err
 	}
-	if !password.ChangedAt.Before(p.began.Truncate(time.Millisecond)) { // stores keep milliseconds
+	if !password.ChangedAt.Equal(p.account.PasswordChangedAt) {
 		return identity.ErrWrongPassword
 	}
 	return nil

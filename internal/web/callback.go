@@ -28,6 +28,7 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) error {
 func callbackParams(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	const sentence = "The answer of your sign-in page did not arrive as it should. Please sign in again."
 	if r.Method == http.MethodPost {
+		defer hurry(w)()
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		if err := r.ParseForm(); err != nil {
 			return nil, fault.Wrap(fault.Invalid, sentence, err).WithReason("bad_callback").WithNext(fault.NextSignIn)

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -152,8 +153,21 @@ func (h *Handler) index(w http.ResponseWriter, r *http.Request) error {
 // redirect answers with 303: whatever the method was, the browser goes on with GET.
 func redirect(w http.ResponseWriter, r *http.Request, to string) {
 	// Not http.Redirect: it would rewrite a relative address and write a body that names it.
-	w.Header().Set("Location", to)
+	w.Header().Set("Location", ascii(to))
 	w.WriteHeader(http.StatusSeeOther)
+}
+
+// ascii percent-encodes what is beyond ASCII in an address (RFC 3986, 2.5) and changes nothing else.
+func ascii(address string) string {
+	var b strings.Builder
+	for i := range len(address) {
+		if c := address[i]; c >= utf8.RuneSelf {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 // allow counts a request against a limit.
@@ -167,6 +181,7 @@ func allow(l *throttle.Limiter, r *http.Request, next fault.Next) error {
 
 // form reads the form in the body; what stands in the address does not count.
 func form(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	defer hurry(w)()
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
 		return nil, fault.Wrap(fault.Invalid, "The form did not arrive as it should. Please go back and send it again.", err).WithReason("bad_form")
@@ -178,6 +193,18 @@ func form(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 		}
 	}
 	return r.PostForm, nil
+}
+
+// formPatience is how long the body of a form may take to arrive.
+const formPatience = 20 * time.Second
+
+// hurry gives the body of a form a deadline and returns what takes it away again. Bodies for the CRM may take as long as they like; a
+// form of ours is small, and whoever sends it byte by byte only holds a connection.
+func hurry(w http.ResponseWriter) (relax func()) {
+	c := http.NewResponseController(w)
+	// A writer that knows no deadlines is a test's.
+	_ = c.SetReadDeadline(time.Now().Add(formPatience))
+	return func() { _ = c.SetReadDeadline(time.Time{}) }
 }
 
 // word cuts what a stranger wrote down to something that may stand in a log line as a reason.

@@ -58,7 +58,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 	return nil
 }
 
-// keys serves the public keys of the assertion. They may be kept for a while: a new key is published before it is used.
+// keys serves the public keys of the assertion. They may be kept for a while: whoever meets a key id that is not among them asks again.
 func (h *Handler) keys(w http.ResponseWriter, r *http.Request) error {
 	if h.Keys == nil {
 		return fault.New(fault.NotFound, "There are no keys here.")
