@@ -8,12 +8,16 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"crmgate/internal/app"
 	"crmgate/internal/config"
 )
+
+// actor is how the audit trail names the command line.
+const actor = "cli"
 
 // configFlag adds -c to a command.
 func configFlag(cmd *cobra.Command) *string {
@@ -57,4 +61,12 @@ func printJSON(w io.Writer, v any) error {
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
+}
+
+// stamp prints a time for people, "never" for none.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.UTC().Format("2006-01-02 15:04 MST")
 }

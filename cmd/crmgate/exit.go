@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -40,6 +41,19 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return usageError(errors.New("unknown word \"" + args[0] + "\" for \"" + cmd.CommandPath() + "\""))
 	}
 	return nil
+}
+
+// needSubcommand answers a group of commands that was called without one of them, or with a word that is none.
+func needSubcommand(cmd *cobra.Command, args []string) error {
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
+	said := ""
+	if len(args) > 0 {
+		said = fmt.Sprintf(", not %q", args[0])
+	}
+	return usageError(fmt.Errorf("%q needs one of %s%s", cmd.CommandPath(), strings.Join(names, ", "), said))
 }
 
 // sentence is what stderr shows of an error: the user's sentence where there is one, with its cause, which an administrator may see.

@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"crmgate/internal/app"
 	"crmgate/internal/audit"
+	"crmgate/internal/session"
 )
 
 func newSessionCommand() *cobra.Command {
@@ -64,4 +66,28 @@ func newSessionRevokeCommand() *cobra.Command {
 		})
 	}
 	return cmd
+}
+
+// sessionLine is a session as listings show it: nothing that opens one.
+type sessionLine struct {
+	ID         string    `json:"id"`
+	AccountID  string    `json:"account_id"`
+	Email      string    `json:"email"`
+	Provider   string    `json:"provider"`
+	SignedInAt time.Time `json:"signed_in_at"`
+	LastSeen   time.Time `json:"last_seen"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	Address    string    `json:"address"`
+	UserAgent  string    `json:"user_agent"`
+}
+
+func sessionLines(list []*session.Session) []sessionLine {
+	out := make([]sessionLine, 0, len(list))
+	for _, s := range list {
+		out = append(out, sessionLine{
+			ID: s.ID, AccountID: s.AccountID, Email: s.Email, Provider: s.Provider, SignedInAt: s.SignedInAt,
+			LastSeen: s.LastSeen, ExpiresAt: s.ExpiresAt, Address: s.Address, UserAgent: s.UserAgent,
+		})
+	}
+	return out
 }

@@ -13,11 +13,7 @@ import (
 	"crmgate/internal/account"
 	"crmgate/internal/app"
 	"crmgate/internal/identity"
-	"crmgate/internal/session"
 )
-
-// actor is how the audit trail names the command line.
-const actor = "cli"
 
 func newUserCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "user", Short: "Invite people and look after their accounts", RunE: needSubcommand}
@@ -28,19 +24,6 @@ func newUserCommand() *cobra.Command {
 		newUserActCommand("revoke", "End every session of an account", "has no sessions any more", (*account.Service).Revoke),
 	)
 	return cmd
-}
-
-// needSubcommand answers a group of commands that was called without one of them, or with a word that is none.
-func needSubcommand(cmd *cobra.Command, args []string) error {
-	var names []string
-	for _, c := range cmd.Commands() {
-		names = append(names, c.Name())
-	}
-	said := ""
-	if len(args) > 0 {
-		said = fmt.Sprintf(", not %q", args[0])
-	}
-	return usageError(fmt.Errorf("%q needs one of %s%s", cmd.CommandPath(), strings.Join(names, ", "), said))
 }
 
 // target names one account on the command line.
@@ -251,36 +234,4 @@ func newUserActCommand(name, short, done string, act func(s *account.Service, ct
 		})
 	}
 	return cmd
-}
-
-// sessionLine is a session as listings show it: nothing that opens one.
-type sessionLine struct {
-	ID         string    `json:"id"`
-	AccountID  string    `json:"account_id"`
-	Email      string    `json:"email"`
-	Provider   string    `json:"provider"`
-	SignedInAt time.Time `json:"signed_in_at"`
-	LastSeen   time.Time `json:"last_seen"`
-	ExpiresAt  time.Time `json:"expires_at"`
-	Address    string    `json:"address"`
-	UserAgent  string    `json:"user_agent"`
-}
-
-func sessionLines(list []*session.Session) []sessionLine {
-	out := make([]sessionLine, 0, len(list))
-	for _, s := range list {
-		out = append(out, sessionLine{
-			ID: s.ID, AccountID: s.AccountID, Email: s.Email, Provider: s.Provider, SignedInAt: s.SignedInAt,
-			LastSeen: s.LastSeen, ExpiresAt: s.ExpiresAt, Address: s.Address, UserAgent: s.UserAgent,
-		})
-	}
-	return out
-}
-
-// stamp prints a time for people, "never" for none.
-func stamp(t time.Time) string {
-	if t.IsZero() {
-		return "never"
-	}
-	return t.UTC().Format("2006-01-02 15:04 MST")
 }

@@ -57,7 +57,7 @@ func TestLifetimeInWords(t *testing.T) {
 		30 * time.Minute: "30 minutes", time.Minute: "1 minute", time.Hour: "1 hour", 72 * time.Hour: "3 days", 24 * time.Hour: "24 hours",
 		36 * time.Hour: "36 hours", 90 * time.Minute: "90 minutes", 45 * time.Second: "45 seconds",
 	} {
-		if got := lifetime(d); got != want {
+		if got := Lifetime(d); got != want {
 			t.Errorf("%s is %q, want %q", d, got, want)
 		}
 	}

@@ -111,8 +111,8 @@ func (s *Service) notify(ctx context.Context, a *Account, template string, data 
 // clockTime writes a moment for people anywhere.
 func clockTime(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }
 
-// lifetime writes a duration in its largest fitting unit.
-func lifetime(d time.Duration) string {
+// Lifetime writes a duration for people, in its largest fitting unit, so that a page and the mail it announces say the same.
+func Lifetime(d time.Duration) string {
 	unit := func(n time.Duration, name string) string {
 		if n == 1 {
 			return "1 " + name

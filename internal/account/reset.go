@@ -112,7 +112,7 @@ func (s *Service) mailReset(ctx context.Context, a *Account) (reason string, err
 
 func (s *Service) resetMail(ctx context.Context, a *Account, link, actor string) ResetMail {
 	d := s.Config.Reset.LinkLifetime
-	return ResetMail{About: s.about(ctx, a, actor), Link: link, Lifetime: lifetime(d), Until: clockTime(s.now().Add(d))}
+	return ResetMail{About: s.about(ctx, a, actor), Link: link, Lifetime: Lifetime(d), Until: clockTime(s.now().Add(d))}
 }
 
 // resetCandidate returns the account that a reset for a name is about: the local one, else the provider's account that was used

@@ -207,7 +207,7 @@ func (s *Service) locked(ctx context.Context, a *Account, name string) {
 		about := s.about(ctx, a, "")
 		about.At = clockTime(now)
 		s.notify(ctx, a, mailLocked, LockedMail{About: about, Until: clockTime(now.Add(s.Lockout.Config.Duration)),
-			Lifetime: lifetime(s.Lockout.Config.Duration), CanReset: s.Config.Reset.Enabled})
+			Lifetime: Lifetime(s.Lockout.Config.Duration), CanReset: s.Config.Reset.Enabled})
 	})
 }
 

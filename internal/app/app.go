@@ -39,9 +39,6 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*App, erro
 	return a, nil
 }
 
-// Handler serves the public listener.
-func (a *App) Handler() http.Handler { return a.handler }
-
 // Wrap puts a handler around the public one, before Serve. The demo shows the caught mail on the same address with it.
 func (a *App) Wrap(around func(http.Handler) http.Handler) { a.handler = around(a.handler) }
 
@@ -67,7 +64,7 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	gate.Own = own
 	trusted, problems := middleware.ParseProxies(a.Config.Server.TrustedProxies)
-	if len(problems) > 0 && !problems[0].Warning {
+	if len(problems) > 0 {
 		return fmt.Errorf("read server.trusted_proxies: %s", problems[0].Message)
 	}
 	// From the inside out: what a stranger's request meets first is wrapped last.

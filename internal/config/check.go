@@ -11,6 +11,7 @@ import (
 
 	"crmgate/internal/fault"
 	"crmgate/internal/identity"
+	"crmgate/internal/middleware"
 )
 
 // Validate names the faults of the section.
@@ -29,9 +30,8 @@ func (c ServerConfig) Validate() fault.Problems {
 		}
 	}
 	checkPrefix(c.PathPrefix, &p)
-	for i, s := range c.TrustedProxies {
-		checkTrusted("trusted_proxies["+strconv.Itoa(i)+"]", s, &p)
-	}
+	_, problems := middleware.ParseProxies(c.TrustedProxies)
+	p = append(p, problems.Under("trusted_proxies")...)
 	switch {
 	case c.TLS.CertFile != "" && c.TLS.KeyFile == "":
 		p.Add("tls.key_file", "Set it beside cert_file.", "is missing")
@@ -110,22 +110,6 @@ func checkPrefix(s string, p *fault.Problems) {
 		p.Add("path_prefix", "Write a prefix such as /_gate.", "must not be below /.well-known")
 	case !prefixShape.MatchString(s):
 		p.Add("path_prefix", "Write segments of letters, digits, - and _ without a slash at the end, such as /_gate.", "is not a path prefix")
-	}
-}
-
-func checkTrusted(at, s string, p *fault.Problems) {
-	prefix, err := netip.ParsePrefix(s)
-	if err != nil {
-		hint := "Write a network such as 10.0.0.0/8."
-		if ip, err := netip.ParseAddr(s); err == nil {
-			hint = "Write " + ip.String() + "/" + strconv.Itoa(ip.BitLen()) + "."
-		}
-		p.Add(at, hint, "is not a network")
-		return
-	}
-	if prefix.Bits() == 0 {
-		*p = append(*p, fault.Problem{Path: at, Warning: true, Message: "trusts everybody: anyone can choose the client address that is logged and throttled",
-			Hint: "Name the networks of your load balancers only."})
 	}
 }
 

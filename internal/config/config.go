@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net/netip"
 	"reflect"
 	"time"
 
@@ -45,8 +44,8 @@ type ServerConfig struct {
 	PathPrefix string `json:"path_prefix" jsonschema:"Where the gateway's own pages live."`
 	// OpsListen is host:port for health and metrics; empty turns that listener off.
 	OpsListen string `json:"ops_listen" jsonschema:"Host:port of /healthz, /readyz and /metrics; empty turns them off."`
-	// TrustedProxies are networks whose X-Forwarded-* headers are believed.
-	TrustedProxies []string        `json:"trusted_proxies" jsonschema:"Networks (CIDR) of the load balancers whose X-Forwarded-* headers are believed."`
+	// TrustedProxies are networks and single addresses whose X-Forwarded-* headers are believed (middleware.ParseProxies).
+	TrustedProxies []string        `json:"trusted_proxies" jsonschema:"Networks (CIDR) and addresses of the load balancers whose X-Forwarded-* headers are believed."`
 	TLS            ServerTLSConfig `json:"tls" jsonschema:"Certificate of the public listener; without one it speaks plain HTTP."`
 	// DataDir is where keys and the SQLite file live.
 	DataDir string `json:"data_dir" jsonschema:"Keys and the SQLite file; created with mode 0700."`
@@ -63,17 +62,6 @@ type ServerTLSConfig struct {
 // Default returns the section's defaults.
 func (ServerConfig) Default() ServerConfig {
 	return ServerConfig{Listen: ":8443", PathPrefix: "/_gate", OpsListen: "127.0.0.1:9090", DataDir: "./data", ShutdownGrace: 10 * time.Second}
-}
-
-// TrustedPrefixes returns TrustedProxies parsed; c must have passed Validate.
-func (c ServerConfig) TrustedPrefixes() []netip.Prefix {
-	out := make([]netip.Prefix, 0, len(c.TrustedProxies))
-	for _, s := range c.TrustedProxies {
-		if p, err := netip.ParsePrefix(s); err == nil {
-			out = append(out, p.Masked())
-		}
-	}
-	return out
 }
 
 // AdminsConfig is the `admins` section; somebody who is in either list is an administrator.

@@ -53,7 +53,7 @@ func checkUpstreams(c *Config, p *fault.Problems) {
 		}
 		for _, h := range hosts {
 			for j, path := range u.Paths {
-				route := strings.ToLower(h) + path
+				route := strings.ToLower(h) + " " + strings.TrimSuffix(path, "/")
 				if before, taken := routes[route]; taken && before != i {
 					p.Add(fmt.Sprintf("%s.paths[%d]", at, j), "Paths or hosts of two upstreams must differ.", "%s is served by upstreams[%d] already", quoted(path), before)
 					continue

@@ -43,6 +43,18 @@ func TestCrossCheck(t *testing.T) {
 			c.Upstreams[1].Paths = []string{"/x"}
 		}, "upstreams[1].id: is the id of upstreams[0] too"},
 		{"two upstreams for one path", func(c *Config) { c.Upstreams = append(c.Upstreams, c.Upstreams[0]); c.Upstreams[1].ID = "b" }, "upstreams[1].paths[0]: is served by upstreams[0] already"},
+		{"two upstreams for one path in two spellings", func(c *Config) {
+			c.Upstreams = append(c.Upstreams, c.Upstreams[0])
+			c.Upstreams[0].Paths, c.Upstreams[1].ID, c.Upstreams[1].Paths = []string{"/", "/b/"}, "b", []string{"/b"}
+		}, "upstreams[1].paths[0]: is served by upstreams[0] already"},
+		{"two upstreams for one host in two spellings", func(c *Config) {
+			c.Upstreams = append(c.Upstreams, c.Upstreams[0])
+			c.Upstreams[0].Hosts, c.Upstreams[1].ID, c.Upstreams[1].Hosts = []string{"H"}, "b", []string{"g", "h"}
+		}, "upstreams[1].paths[0]: is served by upstreams[0] already"},
+		{"two upstreams, one for every host", func(c *Config) {
+			c.Upstreams = append(c.Upstreams, c.Upstreams[0])
+			c.Upstreams[1].ID, c.Upstreams[1].Paths = "b", []string{"/b"}
+		}, ""},
 		{"two upstreams on two hosts", func(c *Config) {
 			c.Upstreams = append(c.Upstreams, c.Upstreams[0])
 			c.Upstreams[1].ID, c.Upstreams[1].Hosts = "b", []string{"b.example.com"}
@@ -161,7 +173,9 @@ func TestServerValidate(t *testing.T) {
 		{"prefix with escapes", func(c *ServerConfig) { c.PathPrefix = "/%5fgate" }, "path_prefix"},
 		{"prefix below well-known", func(c *ServerConfig) { c.PathPrefix = "/.well-known/gate" }, "path_prefix"},
 		{"trusted network", func(c *ServerConfig) { c.TrustedProxies = []string{"10.0.0.0/8", "fd00::/8"} }, ""},
-		{"trusted address", func(c *ServerConfig) { c.TrustedProxies = []string{"10.0.0.0/8", "10.0.0.1"} }, "trusted_proxies[1]"},
+		{"trusted address", func(c *ServerConfig) { c.TrustedProxies = []string{"10.0.0.0/8", "10.0.0.1"} }, ""},
+		{"trusted name", func(c *ServerConfig) { c.TrustedProxies = []string{"10.0.0.0/8", "lb.example.com"} }, "trusted_proxies[1]"},
+		{"trusted network with bits beyond its length", func(c *ServerConfig) { c.TrustedProxies = []string{"10.0.0.1/8"} }, "trusted_proxies[0]"},
 		{"trusted everybody", func(c *ServerConfig) { c.TrustedProxies = []string{"0.0.0.0/0"} }, "trusted_proxies[0]"},
 		{"certificate alone", func(c *ServerConfig) { c.TLS.CertFile = "x" }, "tls.key_file"},
 		{"key alone", func(c *ServerConfig) { c.TLS.KeyFile = "x" }, "tls.cert_file"},
@@ -181,8 +195,9 @@ func TestServerValidate(t *testing.T) {
 			}
 		})
 	}
-	if p := (ServerConfig{PublicURL: "https://x", Listen: ":1", PathPrefix: "/g", DataDir: "d", ShutdownGrace: 1, TrustedProxies: []string{"::/0"}}).Validate(); len(p) != 1 || !p[0].Warning {
-		t.Errorf("trusting everybody is %+v, want one warning", p)
+	// The server refuses to start with it, so a warning would be a promise that serve breaks.
+	if p := (ServerConfig{PublicURL: "https://x", Listen: ":1", PathPrefix: "/g", DataDir: "d", ShutdownGrace: 1, TrustedProxies: []string{"::/0"}}).Validate(); len(p) != 1 || p[0].Warning {
+		t.Errorf("trusting everybody is %+v, want one fault", p)
 	}
 }
 

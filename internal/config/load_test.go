@@ -155,9 +155,6 @@ branding:
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("values (-want +got):\n%s", diff)
 	}
-	if n := len(cfg.Server.TrustedPrefixes()); n != 2 {
-		t.Errorf("%d trusted prefixes, want 2", n)
-	}
 }
 
 func TestLoadFaults(t *testing.T) {

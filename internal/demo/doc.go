@@ -1,5 +1,6 @@
-// Package demo owns what stands around the gateway when `crmgate demo` shows it: a small CRM to be protected and an inbox that
-// catches the mail. The corporate provider is package fakeidp; the gateway itself is package app.
+// Package demo owns what stands around the gateway when `crmgate demo` shows it: a small CRM to be protected, an inbox that
+// catches the mail, and the world that starts them all and says what to try (Run, in world.go). The corporate provider is package
+// fakeidp; the gateway itself is package app.
 //
 // The CRM is an upstream like any other: it believes the identity headers because only the gateway can reach it, and
 // shows on one page exactly what it received. It verifies no signature and guards nothing by itself, so that whatever a

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"crmgate/internal/audit"
+	"crmgate/internal/page"
 	"crmgate/internal/proxy"
 )
 
@@ -17,7 +18,7 @@ const maxReturn = 4000
 // a WebSocket or a program could not do anything with a page, and a redirect to a provider shows up as a puzzling CORS error.
 func (h *Handler) signIn(w http.ResponseWriter, r *http.Request, path proxy.Path) {
 	w.Header().Set("Cache-Control", "no-store")
-	if !navigation(r) {
+	if !navigates(r) {
 		h.signInRequired(w)
 		return
 	}
@@ -48,19 +49,14 @@ func (h *Handler) signInRequired(w http.ResponseWriter) {
 	})
 }
 
-// navigation reports whether a browser asks for a page to show. Browsers of today say so; of others only a plain GET that wants HTML can
-// be one.
-func navigation(r *http.Request) bool {
-	if _, ok := r.Header["Upgrade"]; ok {
+// navigates is page.Navigation, and of clients that do not say what they are at only those that read: programs that send something
+// often accept HTML as well, and must learn that it was not taken.
+func navigates(r *http.Request) bool {
+	silent := r.Header.Get("Sec-Fetch-Mode") == ""
+	if silent && r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false
 	}
-	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
-		return mode == "navigate"
-	}
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return false
-	}
-	return r.Header.Get("X-Requested-With") == "" && strings.Contains(r.Header.Get("Accept"), "text/html")
+	return page.Navigation(r)
 }
 
 // cameFrom returns the page of the CRM that a request was made on, "/" where that is not known.

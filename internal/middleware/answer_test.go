@@ -130,14 +130,8 @@ func TestSecureHeaders(t *testing.T) {
 			w := httptest.NewRecorder()
 			middleware.SecureHeaders(https, next).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 			h := w.Header()
-			csp := h.Get("Content-Security-Policy")
-			for _, want := range []string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "script-src 'self'", "style-src 'self'"} {
-				if !strings.Contains(csp, want) {
-					t.Errorf("%q lacks %q", csp, want)
-				}
-			}
-			if strings.Contains(csp, "unsafe") || strings.Contains(csp, "form-action") {
-				t.Errorf("%q", csp)
+			if csp := h.Get("Content-Security-Policy"); csp != "default-src 'none'; base-uri 'none'; frame-ancestors 'none'" {
+				t.Errorf("an answer that is no page may load something: %q", csp)
 			}
 			for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "Cross-Origin-Opener-Policy": "same-origin", "X-Frame-Options": "DENY"} {
 				if h.Get(name) != want {

@@ -8,5 +8,6 @@
 //   - Trusted proxies are none by default. With some, the client is the right-most address of X-Forwarded-For that is no trusted proxy;
 //     what stands to the left of it was written by the client and is neither believed nor passed on.
 //   - Order: Origin, AccessLog, Recover, then the rest. The log needs the origin, and must see the status that Recover gives.
-//   - Secure headers are for the gateway's own pages only. The CRM's answers are the CRM's.
+//   - Secure headers are for what lies below the gateway's prefix only. The CRM's answers are the CRM's. What a page may load is package
+//     page's to say, because pages also stand in for the CRM's where that is refused or down.
 package middleware

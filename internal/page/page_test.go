@@ -94,6 +94,9 @@ func TestRender(t *testing.T) {
 	if strings.Contains(csp, "unsafe") {
 		t.Errorf("policy %q lets inline scripts or styles run", csp)
 	}
+	if strings.Contains(csp, "form-action") {
+		t.Errorf("policy %q keeps the sign-in form from leading to a provider", csp)
+	}
 }
 
 // A page that fails half-way leaves nothing behind, and the person gets a whole error page.

@@ -48,7 +48,8 @@ type TestConfig struct {
 	Email    string   `json:"email"`
 	Groups   []string `json:"groups"`
 	Provider string   `json:"provider"`
-	// Upstream is the id of the upstream the request is for; needed only where rules name upstreams.
+	// Upstream is the id of the upstream the request is for. It counts only where rules name upstreams; package config fills in the
+	// one that has the path.
 	Upstream string `json:"upstream"`
 	// Request is "METHOD /path"; a query is ignored, as rules ignore it.
 	Request string `json:"request"`

@@ -156,32 +156,3 @@ func (c TLSConfig) validate(https bool) fault.Problems {
 	}
 	return ps
 }
-
-// ValidateAll names the faults that only show between entries of `upstreams`; each entry's own Validate is called elsewhere.
-func ValidateAll(cs []Config) fault.Problems {
-	var ps fault.Problems
-	if len(cs) == 0 {
-		ps.Add("", "Name the CRM, such as: upstreams: [{id: crm, urls: [http://127.0.0.1:8069]}].", "there is no upstream")
-	}
-	ids, places := map[string]int{}, map[string]int{}
-	for i, c := range cs {
-		if j, dup := ids[c.ID]; dup && c.ID != "" {
-			ps.Add(fmt.Sprintf("[%d].id", i), "Give each upstream an id of its own.", "[%d] is called %q already", j, c.ID)
-		}
-		ids[c.ID] = i
-		hosts := c.Hosts
-		if len(hosts) == 0 {
-			hosts = []string{""}
-		}
-		for _, h := range hosts {
-			for k, p := range c.Paths {
-				place := strings.ToLower(h) + " " + strings.TrimSuffix(p, "/")
-				if j, dup := places[place]; dup && j != i {
-					ps.Add(fmt.Sprintf("[%d].paths[%d]", i, k), "Give one of them other hosts or paths.", "[%d] answers to the same host and path %q", j, p)
-				}
-				places[place] = i
-			}
-		}
-	}
-	return ps
-}

@@ -93,25 +93,6 @@ func TestValidateWarnsOfTLSWithoutHTTPS(t *testing.T) {
 	}
 }
 
-func TestValidateAll(t *testing.T) {
-	c := func(id string, hosts []string, paths ...string) proxy.Config {
-		return proxy.Config{ID: id, Hosts: hosts, Paths: paths}
-	}
-	for _, tc := range []struct {
-		name string
-		cs   []proxy.Config
-		want []says
-	}{
-		{"none", nil, []says{{"", "no upstream"}}},
-		{"different", []proxy.Config{c("a", nil, "/"), c("b", nil, "/b"), c("d", []string{"h"}, "/")}, nil},
-		{"same id", []proxy.Config{c("a", nil, "/"), c("a", nil, "/b")}, []says{{"[1].id", "[0]"}}},
-		{"same place", []proxy.Config{c("a", nil, "/", "/b/"), c("b", nil, "/b")}, []says{{"[1].paths[0]", "[0]"}}},
-		{"same host and place", []proxy.Config{c("a", []string{"H"}, "/"), c("b", []string{"g", "h"}, "/")}, []says{{"[1].paths[0]", "[0]"}}},
-	} {
-		t.Run(tc.name, func(t *testing.T) { check(t, proxy.ValidateAll(tc.cs), tc.want) })
-	}
-}
-
 func TestOpenRefuses(t *testing.T) {
 	good := proxy.Config{}.Default()
 	good.ID, good.URLs = "crm", []string{"https://127.0.0.1:8069"}

@@ -113,8 +113,6 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, p progress) (Step,
 	if s.AuthTime.IsZero() || s.AuthTime.After(f.now()) {
 		s.AuthTime = f.now()
 	}
-	o := audit.OriginOf(ctx)
-	s.Address, s.UserAgent = o.Address, o.UserAgent
 	started, err := f.Sessions.Start(w, r, s)
 	if err != nil {
 		return Step{}, err

@@ -86,7 +86,7 @@ func (d *DB) sweepFailures(ctx context.Context, now time.Time) {
 	if ms(now)-last < failureSweep.Milliseconds() || !d.lastSweep.CompareAndSwap(last, ms(now)) {
 		return
 	}
-	// Not below one minute old: a row of another process that was just made has expires_at 0 only within its transaction.
+	// A row that somebody is just making has expires_at 0, but only inside a transaction that this one does not see.
 	_, _ = d.sweep(ctx, step{verb: "sweep failures"}, "DELETE FROM failures WHERE expires_at < $1", now)
 }
 

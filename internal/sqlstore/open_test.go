@@ -171,7 +171,7 @@ func process(dir string) error {
 		return err
 	}
 	defer d.Close()
-	key := token.NewSealKey(time.Now())
+	key := token.Key{ID: token.NewID(), Purpose: "assertion", Material: []byte("a key"), CreatedAt: time.Now()}
 	if err := d.CreateKey(context.Background(), key, true); err != nil {
 		return err
 	}
@@ -206,7 +206,7 @@ func TestProcesses(t *testing.T) {
 	if want := (n+1)*20 + 1; got != want || err != nil {
 		t.Errorf("failures counted over all processes = %d, %v; want %d", got, err, want)
 	}
-	if keys, err := d.ListKeys(t.Context(), "seal"); len(keys) != 1 || err != nil {
+	if keys, err := d.ListKeys(t.Context(), "assertion"); len(keys) != 1 || err != nil {
 		t.Errorf("%d keys after all started at once, %v; want 1", len(keys), err)
 	}
 }
@@ -221,14 +221,14 @@ func TestReplicasStartAtOnce(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			if err := d.CreateKey(t.Context(), token.NewSealKey(time.Now()), true); err != nil {
+			if err := d.CreateKey(t.Context(), token.Key{ID: token.NewID(), Purpose: "assertion", Material: []byte("a key"), CreatedAt: time.Now()}, true); err != nil {
 				t.Error(err)
 			}
 			d.Close()
 		})
 	}
 	wg.Wait()
-	if keys, err := open(t, cfg, "").ListKeys(t.Context(), "seal"); len(keys) != 1 || err != nil {
+	if keys, err := open(t, cfg, "").ListKeys(t.Context(), "assertion"); len(keys) != 1 || err != nil {
 		t.Errorf("%d keys, %v; want 1", len(keys), err)
 	}
 }

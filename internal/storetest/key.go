@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"crypto/rand"
 	"testing"
 	"time"
 
@@ -13,8 +14,7 @@ func Keys(t *testing.T, s token.KeyStore) {
 		purpose, at := token.NewID(), now()
 		var want []token.Key
 		for i := range 3 {
-			k := token.NewSealKey(at.Add(time.Duration(i) * time.Hour))
-			k.Purpose = purpose
+			k := newKey(purpose, at.Add(time.Duration(i)*time.Hour))
 			ok(t, s.CreateKey(t.Context(), k, i == 0))
 			want = append([]token.Key{k}, want...)
 		}
@@ -28,8 +28,7 @@ func Keys(t *testing.T, s token.KeyStore) {
 	t.Run("only first", func(t *testing.T) {
 		for _, onlyFirst := range []bool{true, false} {
 			purpose := token.NewID()
-			first, second := token.NewSealKey(now()), token.NewSealKey(now())
-			first.Purpose, second.Purpose = purpose, purpose
+			first, second := newKey(purpose, now()), newKey(purpose, now())
 			ok(t, s.CreateKey(t.Context(), first, onlyFirst))
 			ok(t, s.CreateKey(t.Context(), second, true))
 			got, err := s.ListKeys(t.Context(), purpose)
@@ -41,9 +40,7 @@ func Keys(t *testing.T, s token.KeyStore) {
 		for range 5 {
 			purpose := token.NewID()
 			for _, err := range together(20, func(int) error {
-				k := token.NewSealKey(now())
-				k.Purpose = purpose
-				return s.CreateKey(t.Context(), k, true)
+				return s.CreateKey(t.Context(), newKey(purpose, now()), true)
 			}) {
 				ok(t, err)
 			}
@@ -52,4 +49,11 @@ func Keys(t *testing.T, s token.KeyStore) {
 			same(t, "keys after 20 first starts", 1, len(got))
 		}
 	})
+}
+
+// newKey returns a key of random bytes, among them such as no text has.
+func newKey(purpose string, at time.Time) token.Key {
+	material := make([]byte, 32)
+	rand.Read(material)
+	return token.Key{ID: token.NewID(), Purpose: purpose, Material: material, CreatedAt: at}
 }

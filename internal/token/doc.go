@@ -1,11 +1,9 @@
-// Package token owns randomness and secrecy: random ids, digests, constant-time checks, values sealed under a key, and
-// the rotation of keys. It knows nothing of what the tokens are for.
+// Package token owns randomness and secrecy: random ids, digests, constant-time checks, configured secrets that do not print,
+// and the gateway's keys with the contract of whoever keeps them. It knows nothing of what the tokens are for.
 //
 // Decisions:
 //   - Every token a stranger can present has 256 random bits and is stored as its SHA-256 digest, so a copy of the database
 //     opens nothing. Ids that only name a row have 128 bits and are no secret.
-//   - Values that must come back out are sealed with AES-256-GCM and bound to a purpose as additional data, so a value
-//     sealed for one place cannot be pasted into another.
 //   - Keys live in the store (KeyStore), not in a file beside each process: replicas that share a database share their keys
 //     without anybody copying files, and `crmgate keys rotate` is seen by all of them.
 package token

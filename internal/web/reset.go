@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"time"
 
 	"crmgate/internal/account"
 	"crmgate/internal/fault"
@@ -62,7 +61,11 @@ func (h *Handler) reset(w http.ResponseWriter, r *http.Request) error {
 	case !h.MailedReset:
 		return h.Pages.Render(w, r, http.StatusOK, "reset_closed", nil)
 	}
-	return h.Pages.Render(w, r, http.StatusOK, "reset_sent", resetPage{Identifier: identifier, Lifetime: inWords(h.LinkLifetime)})
+	sent := resetPage{Identifier: identifier}
+	if h.LinkLifetime > 0 {
+		sent.Lifetime = account.Lifetime(h.LinkLifetime)
+	}
+	return h.Pages.Render(w, r, http.StatusOK, "reset_sent", sent)
 }
 
 func (h *Handler) providerPage(info identity.Info) providerPage {
@@ -71,25 +74,4 @@ func (h *Handler) providerPage(info identity.Info) providerPage {
 		p.SignInURL = h.below("/sign-in/" + info.ID)
 	}
 	return p
-}
-
-// inWords writes a duration as people say it, rounded to what they would say.
-func inWords(d time.Duration) string {
-	say := func(n int, unit string) string {
-		if n == 1 {
-			return "1 " + unit
-		}
-		return fmt.Sprintf("%d %ss", n, unit)
-	}
-	switch day := 24 * time.Hour; {
-	case d <= 0:
-		return ""
-	case d >= 2*day:
-		return say(int(d/day), "day")
-	case d >= time.Hour && d%time.Hour == 0:
-		return say(int(d/time.Hour), "hour")
-	case d < time.Minute:
-		return say(int(d/time.Second), "second")
-	}
-	return say(int(d/time.Minute), "minute")
 }
