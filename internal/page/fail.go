@@ -123,7 +123,7 @@ func (p *Pages) answer(w http.ResponseWriter, r *http.Request, ref string, fail 
 			fail.SwitchURL += "&return_to=" + url.QueryEscape(r.URL.RequestURI())
 		}
 	}
-	v := p.view(r, fail)
+	v := p.view(fail)
 	v.Reference = ref
 	if err := p.render(w, fail.Status, name, v); err != nil {
 		// An administrator's template may fail on what it is given; the person still gets the sentence.

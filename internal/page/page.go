@@ -16,7 +16,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"crmgate/internal/audit"
 )
 
 // maxKept is the capacity above which a buffer is not kept for the next page.
@@ -34,7 +33,8 @@ type View struct {
 	Logo string
 	// Prefix is server.path_prefix.
 	Prefix string
-	// Reference is the request id that the log has too; empty in mails.
+	// Reference is the request id that the log has too. Only error pages have one: two people who ask for a reset must get the same page
+	// to the last byte.
 	Reference string
 	Data      any
 }
@@ -114,17 +114,17 @@ func (p *Pages) asset(name string) string {
 	return p.prefix + "/assets/" + p.assets.version + "/" + name
 }
 
-// view is what a page about r shows around data.
-func (p *Pages) view(r *http.Request, data any) View {
+// view is what a page shows around data.
+func (p *Pages) view(data any) View {
 	v := p.common
-	v.Logo, v.Reference, v.Data = p.logo, audit.OriginOf(r.Context()).Reference, data
+	v.Logo, v.Data = p.logo, data
 	return v
 }
 
 // Render writes a page: templates/pages/<name>.html inside the layout, with data as .Data. Nothing is written where an error is
 // returned.
 func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, name string, data any) error {
-	return p.render(w, status, name, p.view(r, data))
+	return p.render(w, status, name, p.view(data))
 }
 
 func (p *Pages) render(w http.ResponseWriter, status int, name string, v View) error {

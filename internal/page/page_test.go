@@ -70,7 +70,7 @@ func TestRender(t *testing.T) {
 	}
 	body := w.Body.String()
 	for _, want := range []string{
-		"<title>Hello · Example CRM</title>", "&lt;svg onload=&#34;x&#34;&gt; of Example CRM ref-1", `<html lang="en">`,
+		"<title>Hello · Example CRM</title>", "&lt;svg onload=&#34;x&#34;&gt; of Example CRM </h1>", `<html lang="en">`,
 		`href="/_gate/assets/` + p.assets.version + `/style.css"`, `href="/_gate/help"`, "mailto:help@example.com",
 	} {
 		if !strings.Contains(body, want) {

@@ -175,7 +175,7 @@ func TestSignedOutStays(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	page := parse(t, newWorld(t).do("GET", "/_gate/help", "").Body.String())
-	for _, href := range []string{"https://reset.contoso.com/", "https://change.contoso.com/", "https://reset.fabrikam.com/", "/_gate/sign-in", "mailto:help@example.com?subject=Reference%20ref-1", "tel:+15550100"} {
+	for _, href := range []string{"https://reset.contoso.com/", "https://change.contoso.com/", "https://reset.fabrikam.com/", "/_gate/sign-in", "mailto:help@example.com", "tel:+15550100"} {
 		if !page.has(t, "a[href="+href+"]") {
 			t.Errorf("no link to %s", href)
 		}
