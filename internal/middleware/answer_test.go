@@ -165,6 +165,10 @@ func TestCrossOrigin(t *testing.T) {
 		{"old browser, our name in front", "POST", "/_gate/sign-out", http.Header{"Origin": {"https://crm.example.com.evil.test"}}, false},
 		{"old browser, own form", "POST", "/_gate/sign-in", http.Header{"Origin": {"https://crm.example.com"}}, true},
 		{"program", "POST", "/_gate/scim/v2/Users", nil, true},
+		{"form from elsewhere, only a Referer", "POST", "/_gate/sign-out", http.Header{"Referer": {"https://evil.test/x"}}, false},
+		{"a Referer that is none", "POST", "/_gate/sign-out", http.Header{"Referer": {"%"}}, false},
+		{"own form, only a Referer", "POST", "/_gate/sign-out", http.Header{"Referer": {"https://crm.example.com/_gate/sign-out"}}, true},
+		{"exempt, only a Referer", "POST", "/_gate/callback/apple", http.Header{"Referer": {"https://idp.test/"}}, true},
 		{"exempt", "POST", "/_gate/callback/apple", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Origin": {"https://idp.test"}}, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -20,8 +20,28 @@ func CrossOrigin(public *url.URL, fail Failer, exempt []string, next http.Handle
 	for _, pattern := range exempt {
 		c.AddInsecureBypassPattern(pattern)
 	}
-	c.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fail.Fail(w, r, fault.New(fault.Forbidden, "This request came from another site and was refused. Open the page here and try again.").WithReason("cross_origin"))
-	}))
-	return c.Handler(next), nil
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := c.Check(withOrigin(r)); err != nil {
+			fail.Fail(w, r, fault.Wrap(fault.Forbidden, "This request came from another site and was refused. Open the page here and try again.", err).
+				WithReason("cross_origin"))
+			return
+		}
+		next.ServeHTTP(w, r)
+	}), nil
+}
+
+// withOrigin returns a request to be judged: where all that it says of its origin is a Referer (old browsers, and what strips the newer
+// headers), the Referer's origin stands in.
+func withOrigin(r *http.Request) *http.Request {
+	h := r.Header
+	if h.Get("Sec-Fetch-Site") != "" || h.Get("Origin") != "" || h.Get("Referer") == "" {
+		return r
+	}
+	origin := "null"
+	if from, err := url.Parse(h.Get("Referer")); err == nil && from.Host != "" {
+		origin = from.Scheme + "://" + from.Host
+	}
+	judged := r.Clone(r.Context())
+	judged.Header.Set("Origin", origin)
+	return judged
 }

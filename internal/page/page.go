@@ -15,7 +15,6 @@ import (
 	texttemplate "text/template"
 	"unicode"
 	"unicode/utf8"
-
 )
 
 // maxKept is the capacity above which a buffer is not kept for the next page.
