@@ -222,3 +222,13 @@ func TestMethodNotAllowed(t *testing.T) {
 		t.Errorf("%d %v\n%s", w.Code, w.Header(), w.Body)
 	}
 }
+
+func TestNoTokenInTheLogWithoutARoute(t *testing.T) {
+	r := httptest.NewRequest(http.MethodPost, "/_gate/reset/"+strings.Repeat("a", 43), nil)
+	if got := loggedPath(r); got != "/_gate/reset/…" {
+		t.Errorf("logged path %q", got)
+	}
+	if got := loggedPath(httptest.NewRequest(http.MethodGet, "/deals/7b6bb7e2-3c7c-4f6e-9df0-7f6e4ce0f4a1", nil)); !strings.HasSuffix(got, "f4a1") {
+		t.Errorf("logged path %q", got)
+	}
+}

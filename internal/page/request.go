@@ -79,5 +79,15 @@ func loggedPath(r *http.Request) string {
 	if _, path, ok := strings.Cut(r.Pattern, "/"); ok {
 		return "/" + path
 	}
-	return r.URL.Path
+	// No route has seen it yet: a long segment may be the token of a mailed link all the same.
+	segments := strings.Split(r.URL.Path, "/")
+	for i, segment := range segments {
+		if len(segment) > maxLoggedSegment {
+			segments[i] = "…"
+		}
+	}
+	return strings.Join(segments, "/")
 }
+
+// maxLoggedSegment is shorter than a token and longer than a UUID.
+const maxLoggedSegment = 40
