@@ -11,7 +11,9 @@ import (
 )
 
 func newDemoCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "demo", Short: "Try everything in one process, without configuration", Args: noArgs}
+	cmd := &cobra.Command{Use: "demo", Short: "Try everything in one process, without configuration", Args: noArgs,
+		Long: `Demo runs the gateway in front of a small CRM, with a company's OpenID Provider and an inbox that catches all mail, on loopback addresses
+only. It prints who can sign in and what to try. Ctrl-C ends it and removes everything, except what --data keeps.`}
 	var opts demo.Options
 	cmd.Flags().StringVar(&opts.Listen, "listen", "127.0.0.1:8080", "the loopback `ADDRESS` to listen on")
 	cmd.Flags().StringVar(&opts.DataDir, "data", "", "keep the data in this `DIR` for the next time; default a temporary one that is removed")

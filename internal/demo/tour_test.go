@@ -5,7 +5,7 @@ import "testing"
 func TestShellWord(t *testing.T) {
 	for in, want := range map[string]string{
 		"/tmp/crmgate-demo-1/crmgate.yaml": "/tmp/crmgate-demo-1/crmgate.yaml",
-		"/srv/My demo/crmgate.yaml":   "'/srv/My demo/crmgate.yaml'",
+		"/srv/My demo/crmgate.yaml":        "'/srv/My demo/crmgate.yaml'",
 		"/tmp/it's/$(x)":                   `'/tmp/it'\''s/$(x)'`,
 	} {
 		if got := shellWord(in); got != want {
