@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"text/tabwriter"
 	"time"
 	"unicode"
@@ -12,6 +15,7 @@ import (
 
 	"crmgate/internal/app"
 	"crmgate/internal/audit"
+	"crmgate/internal/config"
 )
 
 func newAuditCommand() *cobra.Command {
@@ -21,49 +25,104 @@ func newAuditCommand() *cobra.Command {
 }
 
 func newAuditListCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "Show the latest security events", Args: noArgs}
+	cmd := &cobra.Command{
+		Use: "list", Short: "Show the latest security events", Args: noArgs,
+		Long: `List shows the latest security events, newest first: sign-ins and refusals with their reason, invitations, resets, and what
+administrators did. An error page shows a reference; where it is not found here, the gateway's log has a line with it.`,
+		Example: `  crmgate audit list -c crmgate.yaml --email pat@partner.example --since 1d
+  crmgate audit list -c crmgate.yaml --reference 1f1439b6413593baf9e2e642cc0ca9a5`,
+	}
 	file := configFlag(cmd)
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
-	limit := cmd.Flags().Int("limit", 50, "how many")
-	reference := cmd.Flags().String("reference", "", "only the event with this reference `ID`, as an error page shows it")
+	limit := cmd.Flags().Uint("limit", 50, "show `N` of them; 0 is all")
+	email := cmd.Flags().String("email", "", "only what concerns this `ADDRESS` or user name")
+	reference := cmd.Flags().String("reference", "", "only the events with this reference `ID`, as an error page shows it")
+	since := sinceFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return withCore(cmd, *file, func(ctx context.Context, c *app.Core) error {
-			events, err := c.DB.ListEvents(ctx, audit.Filter{Limit: *limit, Reference: *reference})
+			f := audit.Filter{Limit: int(*limit), Reference: *reference, Since: since.start(time.Now())}
+			events, err := eventsOf(ctx, c, *email, f)
 			if err != nil {
 				return err
 			}
 			if *asJSON {
-				if events == nil {
-					events = []audit.Event{}
-				}
-				return printJSON(cmd.OutOrStdout(), events)
+				return printJSON(cmd.OutOrStdout(), append([]audit.Event{}, events...))
 			}
-			tw := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
-			fmt.Fprintln(tw, "TIME\tEVENT\tWHO\tPROVIDER\tREASON\tADDRESS\tREFERENCE")
-			for _, e := range events {
-				who := e.AccountID
-				if who == "" {
-					who = e.Identifier
-				}
-				fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", stamp(e.Time), e.Kind, printable(who), e.Provider, e.Reason, e.Address, e.Reference)
+			if len(events) == 0 {
+				fmt.Fprintln(cmd.ErrOrStderr(), "No security event fits.")
+				return nil
 			}
-			return tw.Flush()
+			return printEvents(ctx, cmd.OutOrStdout(), c, events)
 		})
 	}
 	return cmd
 }
 
+// eventsOf lists events, newest first. With an email they are those of every account that has it, and those where it was typed and
+// nobody was recognised.
+func eventsOf(ctx context.Context, c *app.Core, email string, f audit.Filter) ([]audit.Event, error) {
+	if email == "" {
+		return c.DB.ListEvents(ctx, f)
+	}
+	accounts, err := c.Accounts.Find(ctx, email)
+	if err != nil {
+		return nil, err
+	}
+	typed := f
+	typed.Identifier = email
+	filters := []audit.Filter{typed}
+	for _, a := range accounts {
+		g := f
+		g.AccountID = a.ID
+		filters = append(filters, g)
+	}
+	var events []audit.Event
+	for _, f := range filters {
+		found, err := c.DB.ListEvents(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, found...)
+	}
+	slices.SortStableFunc(events, func(a, b audit.Event) int { return b.Time.Compare(a.Time) })
+	if f.Limit > 0 && len(events) > f.Limit {
+		events = events[:f.Limit]
+	}
+	return events, nil
+}
+
+// printEvents writes a table. People are named by their address as it is now; an id tells nobody anything.
+func printEvents(ctx context.Context, w io.Writer, c *app.Core, events []audit.Event) error {
+	emails := map[string]string{"": "", actor: actor}
+	name := func(id string) string {
+		if _, known := emails[id]; !known {
+			emails[id] = id // an account that is gone
+			if a, err := c.Accounts.Store.GetAccount(ctx, id); err == nil {
+				emails[id] = a.Email
+			}
+		}
+		return emails[id]
+	}
+	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(tw, "TIME\tEVENT\tWHO\tBY\tPROVIDER\tREASON\tADDRESS\tREFERENCE")
+	for _, e := range events {
+		who := name(e.AccountID)
+		if who == "" {
+			who = e.Identifier
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.Time.UTC().Format("2006-01-02 15:04:05 MST"), e.Kind, printable(who),
+			name(e.Actor), e.Provider, e.Reason, e.Address, e.Reference)
+	}
+	return tw.Flush()
+}
+
 func newAuditExportCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "export", Short: "Write all security events as JSON lines, oldest first", Args: noArgs}
 	file := configFlag(cmd)
-	since := cmd.Flags().Duration("since", 0, "only the last `DURATION`, such as 720h")
+	since := sinceFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return withCore(cmd, *file, func(ctx context.Context, c *app.Core) error {
-			var f audit.Filter
-			if *since > 0 {
-				f.Since = time.Now().Add(-*since)
-			}
-			events, err := c.DB.ListEvents(ctx, f)
+			events, err := c.DB.ListEvents(ctx, audit.Filter{Since: since.start(time.Now())})
 			if err != nil {
 				return err
 			}
@@ -78,6 +137,39 @@ func newAuditExportCommand() *cobra.Command {
 	}
 	return cmd
 }
+
+// since is a flag with a duration as the configuration writes it, days too.
+type since time.Duration
+
+func sinceFlag(cmd *cobra.Command) *since {
+	var s since
+	cmd.Flags().Var(&s, "since", "only the last `DURATION`, such as 12h or 30d")
+	return &s
+}
+
+// start is the moment from which on events are wanted; zero for all.
+func (s *since) start(now time.Time) time.Time {
+	if *s == 0 {
+		return time.Time{}
+	}
+	return now.Add(-time.Duration(*s))
+}
+
+// Set implements pflag.Value.
+func (s *since) Set(text string) error {
+	d, err := config.ParseDuration(text)
+	if err != nil {
+		return errors.New("write a number with a unit, such as 12h or 30d")
+	}
+	*s = since(d)
+	return nil
+}
+
+// String and Type implement pflag.Value; without a default there is nothing to show.
+func (s *since) String() string { return "" }
+
+// Type is what help calls the value.
+func (s *since) Type() string { return "DURATION" }
 
 // printable keeps what a stranger typed from writing control sequences to the administrator's terminal, or from turning text around.
 func printable(s string) string {

@@ -27,7 +27,7 @@ func newCheckCommand() *cobra.Command {
 
 func checkCommand(online onlineCheck) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "check -c FILE",
+		Use:   "check",
 		Short: "Name every fault of a configuration file",
 		Long: `Check names every fault of a configuration file at once, each with its line and what to do, and runs access.tests.
 With --online it also tries what the file names: providers, mail server, stores and the CRM.

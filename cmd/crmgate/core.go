@@ -19,8 +19,9 @@ import (
 // actor is how the audit trail names the command line.
 const actor = "cli"
 
-// configFlag adds -c to a command.
+// configFlag adds -c to a command, and to the line that shows how to use it: nothing works without.
 func configFlag(cmd *cobra.Command) *string {
+	cmd.Use += " -c FILE"
 	return cmd.Flags().StringP("config", "c", "", "the configuration `FILE`")
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -35,10 +36,36 @@ func isCobraUsage(err error) bool {
 		strings.HasPrefix(s, "at least one of the flags")
 }
 
+// usageSentence says in our words what cobra says in its own.
+func usageSentence(err error) string {
+	switch s := err.Error(); {
+	case strings.HasPrefix(s, "at least one of the flags"):
+		return "name the account with --email or --id"
+	case strings.HasPrefix(s, "if any flags in the group"):
+		return "name the account with --email or --id, not with both"
+	case strings.HasPrefix(s, "required flag"):
+		var flags []string
+		for i, part := range strings.Split(s, `"`) {
+			if i%2 == 1 {
+				flags = append(flags, "--"+part)
+			}
+		}
+		return strings.Join(flags, " and ") + map[bool]string{true: " is", false: " are"}[len(flags) == 1] + " missing"
+	case strings.Contains(s, ": strconv."):
+		return s[:strings.Index(s, ": strconv.")] + ": write a whole number"
+	default:
+		return strings.TrimRight(s, "\n")
+	}
+}
+
 // noArgs refuses words that no flag takes.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usageError(errors.New("unknown word \"" + args[0] + "\" for \"" + cmd.CommandPath() + "\""))
+		hint := ""
+		if ext := filepath.Ext(args[0]); (ext == ".yaml" || ext == ".yml") && cmd.Flags().Lookup("config") != nil {
+			hint = "; name the configuration with -c " + args[0]
+		}
+		return usageError(fmt.Errorf("unknown word %q for %q%s", args[0], cmd.CommandPath(), hint))
 	}
 	return nil
 }
@@ -62,7 +89,7 @@ func sentence(err error) string {
 	if !errors.As(err, &e) {
 		return err.Error()
 	}
-	if cause := errors.Unwrap(e); cause != nil {
+	if cause := errors.Unwrap(e); cause != nil && !strings.Contains(e.Sentence, cause.Error()) {
 		return e.Sentence + " (" + cause.Error() + ")"
 	}
 	return e.Sentence

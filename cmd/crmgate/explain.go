@@ -14,6 +14,10 @@ import (
 func newExplainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "explain", Short: "Say where somebody signs in, which rule holds for a request, and what the CRM would be told", Args: noArgs,
+		Long: `Explain says where somebody signs in, which rule of access.rules decides about a request, and which headers the CRM would get.
+
+It reads the file alone, so groups are those that --groups names. What is known about the account itself, whether it is disabled or
+locked, and its groups, says 'crmgate user show'; what happened to a person says 'crmgate audit list --email'.`,
 		Example: `  crmgate explain -c crmgate.yaml --email ann@contoso.com --groups crm-admins --request "GET /admin/users"`,
 	}
 	file := configFlag(cmd)
@@ -33,6 +37,7 @@ func newExplainCommand() *cobra.Command {
 		if q.Method, q.Path, ok = strings.Cut(*request, " "); !ok || !strings.HasPrefix(q.Path, "/") {
 			return usageError(errors.New(`--request wants a method and a path, such as "GET /admin"`))
 		}
+		q.Method = strings.ToUpper(q.Method)
 		cfg, _, err := loadConfig(*file, cmd.ErrOrStderr())
 		if err != nil {
 			return err
@@ -52,8 +57,16 @@ func newExplainCommand() *cobra.Command {
 
 func printExplanation(w io.Writer, q app.Question, a app.Explanation) {
 	fmt.Fprintf(w, "%s signs in: %s\n", q.Email, a.SignIn)
-	fmt.Fprintf(w, "%s %s: %s\n", q.Method, q.Path, a.Outcome)
-	fmt.Fprintf(w, "  rule:     %s\n  because:  %s\n  upstream: %s\n", a.Rule, a.Reason, a.Upstream)
+	groups := "none; name some with --groups"
+	if len(q.Groups) > 0 {
+		groups = strings.Join(q.Groups, ", ")
+	}
+	fmt.Fprintf(w, "%s %s: %s\n  groups:   %s\n", q.Method, q.Path, a.Outcome, groups)
+	for _, row := range [][2]string{{"rule", a.Rule}, {"because", a.Reason}, {"upstream", a.Upstream}} {
+		if row[1] != "" {
+			fmt.Fprintf(w, "  %-9s %s\n", row[0]+":", row[1])
+		}
+	}
 	for _, h := range a.Headers {
 		fmt.Fprintf(w, "  header:   %s: %s\n", h.Name, h.Value)
 	}

@@ -36,12 +36,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(errors.New(usageSentence(err))) })
 	root.AddCommand(
 		newDemoCommand(), newServeCommand(), newCheckCommand(), newExplainCommand(), newSchemaCommand(),
 		newUserCommand(), newSessionCommand(), newAuditCommand(), newKeysCommand(), newVersionCommand(),
 	)
-	err := root.ExecuteContext(ctx)
+	root.Version = version()
+	root.SetVersionTemplate("crmgate {{.Version}}\n")
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0
 	}
@@ -51,9 +53,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		if e.err != nil {
 			fmt.Fprintf(stderr, "crmgate: %v\n", e.err)
 		}
+		if e.code == 2 && e.err != nil {
+			fmt.Fprintf(stderr, "'%s --help' says more.\n", cmd.CommandPath())
+		}
 		return e.code
 	case isCobraUsage(err):
-		fmt.Fprintf(stderr, "crmgate: %v\nRun 'crmgate --help' for the commands and 'crmgate COMMAND --help' for their flags.\n", err)
+		fmt.Fprintf(stderr, "crmgate: %s\n'%s --help' says more.\n", usageSentence(err), cmd.CommandPath())
 		return 2
 	}
 	fmt.Fprintf(stderr, "crmgate: %s\n", sentence(err))

@@ -12,7 +12,9 @@ import (
 )
 
 func newServeCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "serve", Short: "Run the gateway", Args: noArgs}
+	cmd := &cobra.Command{Use: "serve", Short: "Run the gateway", Args: noArgs,
+		Long: `Serve runs the gateway until SIGTERM or Ctrl-C and then lets requests finish for server.shutdown_grace. It logs to stderr. A changed file is
+read at the next start; 'crmgate check' says before whether it is sound.`}
 	file := configFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, warnings, err := loadConfig(*file, cmd.ErrOrStderr())

@@ -30,6 +30,7 @@ func newUserCommand() *cobra.Command {
 type target struct{ email, id *string }
 
 func targetFlags(cmd *cobra.Command) target {
+	cmd.Use += " --email ADDRESS|--id ID"
 	t := target{
 		email: cmd.Flags().String("email", "", "the account's `ADDRESS` (or the user name of a local account)"),
 		id:    cmd.Flags().String("id", "", "the account's `ID`"),
@@ -147,7 +148,9 @@ func printAccount(w io.Writer, v shown) {
 }
 
 func newUserInviteCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "invite", Short: "Create a local account and mail the invitation", Args: noArgs}
+	cmd := &cobra.Command{Use: "invite", Short: "Create a local account and mail the invitation", Args: noArgs,
+		Long: `Invite creates a local account without a password and mails a link with which the person chooses one. Somebody who was invited and never
+came is invited again. Where mail is off the link is printed: give it to the person yourself.`}
 	file := configFlag(cmd)
 	var inv account.Invitation
 	cmd.Flags().StringVar(&inv.Email, "email", "", "the person's `ADDRESS`")
@@ -175,7 +178,9 @@ func newUserInviteCommand() *cobra.Command {
 }
 
 func newUserResetCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "reset", Short: "Mail a link for a new password to a local account", Args: noArgs}
+	cmd := &cobra.Command{Use: "reset", Short: "Mail a link for a new password to a local account", Args: noArgs,
+		Long: `Reset mails a link with which a local account gets a new password; the old one works until then. A corporate account has no password here:
+its provider resets it. Break glass: with --print-link, and where mail is off, the link is printed on a line of its own.`}
 	file, who := configFlag(cmd), targetFlags(cmd)
 	printLink := cmd.Flags().Bool("print-link", false, "print the link on a line of its own")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	"crmgate/internal/account"
 	"crmgate/internal/config"
+	"crmgate/internal/fault"
 	"crmgate/internal/gateway"
 	"crmgate/internal/identity"
 	"crmgate/internal/policy"
@@ -55,6 +57,13 @@ func Explain(cfg *config.Config, q Question) (Explanation, error) {
 	path, err := proxy.Canonical(req)
 	if err != nil {
 		a.Outcome, a.Reason = "refused (400)", err.Error()
+		if f := (*fault.Error)(nil); errors.As(err, &f) {
+			a.Reason = f.Sentence + " (" + f.Reason + ")"
+		}
+		return a, nil
+	}
+	if prefix := cfg.Server.PathPrefix; path.Decoded == prefix || strings.HasPrefix(path.Decoded, prefix+"/") || path.Decoded == gateway.ChangePassword {
+		a.Outcome, a.Reason = "answered by crmgate", "This is a page of the gateway itself: access.rules do not speak about it, and the CRM never sees it."
 		return a, nil
 	}
 	upstream, err := explainUpstream(cfg, path.Decoded)

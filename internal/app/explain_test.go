@@ -46,6 +46,10 @@ local: {reset: {enabled: false}}
 			answer{"with a local account, because no provider has the address", "allowed", "default", "pat@partner.test"},
 		},
 		{
+			"the gateway's own page", app.Question{Email: "ann@contoso.test", Method: "GET", Path: "/_gate/sign-in"},
+			answer{"at Contoso (provider contoso), because the address belongs to it", "answered by crmgate", "", ""},
+		},
+		{
 			"a path that nobody passes on", app.Question{Email: "ann@contoso.test", Method: "GET", Path: "/x/%2e%2e/admin"},
 			answer{"at Contoso (provider contoso), because the address belongs to it", "refused (400)", "", ""},
 		},

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"crmgate/internal/config"
+	"crmgate/internal/fault"
 	"crmgate/internal/identity"
 )
 
@@ -66,10 +68,18 @@ func (c *Core) probe(ctx context.Context) []config.Finding {
 	var findings []config.Finding
 	for i, err := range results {
 		if err != nil {
-			findings = append(findings, config.Finding{Path: probes[i].path, Message: "does not answer: " + err.Error(), Hint: probes[i].hint})
+			findings = append(findings, config.Finding{Path: probes[i].path, Message: "does not answer: " + cause(err), Hint: probes[i].hint})
 		}
 	}
 	return findings
+}
+
+// cause is what an administrator needs of an error: not the sentence for the person who wanted to sign in, but what is behind it.
+func cause(err error) string {
+	if f := (*fault.Error)(nil); errors.As(err, &f) && f.Unwrap() != nil {
+		return f.Unwrap().Error()
+	}
+	return err.Error()
 }
 
 // dialer tries to open a connection to an address of the CRM; what the CRM says is its own business.

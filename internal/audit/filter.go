@@ -8,7 +8,9 @@ import (
 // Filter narrows a listing of events; its zero value is everything.
 type Filter struct {
 	AccountID string
-	Kind      Kind
+	// Identifier is what was typed where nobody was recognised.
+	Identifier string
+	Kind       Kind
 	// Reference is the id that an error page showed.
 	Reference string
 	// Since and Until bound the time, Since included and Until not; zero is no bound.

@@ -97,8 +97,10 @@ func parse(data []byte, r *Report) (*yaml.Node, bool) {
 }
 
 var (
-	yamlLine   = regexp.MustCompile(`^yaml: line ([0-9]+): `)
-	yamlAnchor = regexp.MustCompile(`^yaml: (?:line [0-9]+: )?unknown anchor '(.*)' referenced$`)
+	yamlLine = regexp.MustCompile(`^yaml: line ([0-9]+): `)
+	// unquotedInFlow finds a ${NAME} without quotes in a line that opens a list or mapping: its brace ends that.
+	unquotedInFlow = regexp.MustCompile(`[{\[][^\n]*[:,\[] *\$\{`)
+	yamlAnchor     = regexp.MustCompile(`^yaml: (?:line [0-9]+: )?unknown anchor '(.*)' referenced$`)
 )
 
 // syntaxFault turns an error of the YAML parser into a finding.
@@ -117,7 +119,13 @@ func syntaxFault(err error, data []byte) Finding {
 		line, _ = strconv.Atoi(m[1])
 		text = text[len(m[0]):]
 	}
-	return Finding{Line: line, Message: "not valid YAML: " + strings.TrimPrefix(text, "yaml: "), Hint: "Look at indentation, colons and quotes near this line."}
+	hint := "Look at indentation, colons and quotes near this line."
+	// The parser names this line or the one before.
+	lines := bytes.Split(data, []byte("\n"))
+	if unquotedInFlow.Match(bytes.Join(lines[max(0, line-1):min(len(lines), line+1)], []byte("\n"))) {
+		hint = "Inside {…} and […] put ${NAME} into quotes."
+	}
+	return Finding{Line: line, Message: "not valid YAML: " + strings.TrimPrefix(text, "yaml: "), Hint: hint}
 }
 
 // delimiter separates keys inside viper; the usual dot could be part of one.

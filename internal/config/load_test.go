@@ -212,6 +212,8 @@ func TestLoadFaults(t *testing.T) {
 			[]string{`c.yaml:6: redis.password_file: names an empty file`}},
 		{"other file missing", base + "branding: {logo_file: logo.svg}\n",
 			[]string{`c.yaml:6: branding.logo_file: cannot be read: there is no such file (A relative path starts at the folder of the configuration file.)`}},
+		{"variable without quotes in a mapping", "server: {public_url: https://crm.example.com}\nproviders:\n  - {id: a, client_secret: ${S}, client_id: x}\n",
+			[]string{`c.yaml:2: not valid YAML: did not find expected ',' or '}' (Inside {…} and […] put ${NAME} into quotes.)`}},
 		{"not YAML", "server: [\n", []string{`c.yaml:1: not valid YAML: did not find expected node content (Look at indentation, colons and quotes near this line.)`}},
 		{"two documents", base + "---\nlog: {}\n", []string{`c.yaml:6: a second document begins here (Remove the line ---.)`}},
 		{"nothing at all", "", []string{

@@ -92,6 +92,9 @@ var (
 	bareNumber   = regexp.MustCompile(`^[0-9]+$`)
 )
 
+// ParseDuration reads a duration as the file has it, for the command line to take the same.
+func ParseDuration(text string) (time.Duration, error) { return parseDuration(text) }
+
 // parseDuration reads a Go duration, optionally with days in front: 30s, 8h, 3d, 1d12h.
 func parseDuration(text string) (time.Duration, error) {
 	bad := badValue{"is not a duration", "Write a number with a unit, such as 30s, 15m, 8h or 3d."}

@@ -9,7 +9,9 @@
 // Decisions:
 //   - html/template is used here directly although package page owns it inside the gateway: these pages play foreign
 //     programs, and sharing the gateway's templates would make them look like it.
-//   - Everything lives in memory, bounded in number, and an uploaded file is counted and thrown away.
+//   - Kept data (--data) is tied to the company's issuer, so the company listens where it did when the data was made. A crmgate.yaml
+//     that the demo did not write is never overwritten.
+//   - What the CRM and the inbox show lives in memory, bounded in number, and an uploaded file is counted and thrown away.
 //   - The pages work without script; the one script there is runs the clock, which proves that the gateway streams.
 //   - The inbox is a real SMTP server on a loopback port, so the demo sends mail by the same road as production. Mails are
 //     shown in a sandboxed frame whose links open in the whole window.

@@ -38,11 +38,17 @@ func (o *output) String() string {
 // startDemo runs the demo as the command does and returns the gateway's address.
 func startDemo(t *testing.T) string {
 	t.Helper()
+	return startDemoWith(t, demo.Options{Listen: "127.0.0.1:0"})
+}
+
+func startDemoWith(t *testing.T, o demo.Options) string {
+	t.Helper()
 	var out output
+	o.Out, o.Log = &out, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		done <- demo.Run(ctx, demo.Options{Listen: "127.0.0.1:0", Out: &out, Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))})
+		done <- demo.Run(ctx, o)
 	}()
 	t.Cleanup(func() {
 		stop()

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strings"
 	"text/template"
 	"time"
@@ -29,6 +28,8 @@ type Options struct {
 	Listen string
 	// DataDir keeps the data; empty uses a directory that is removed at the end.
 	DataDir string
+	// Program is how the tour calls this program; empty is "crmgate".
+	Program string
 	// Out gets the addresses and what to try.
 	Out io.Writer
 	Log *slog.Logger
@@ -74,6 +75,8 @@ type world struct {
 	crm      *http.Server
 	crmURL   string
 	scratch  string
+	// companyAddress is where the company was when the data was made; empty for new data.
+	companyAddress string
 }
 
 // URL is the address of the gateway.
@@ -90,6 +93,9 @@ func (w *world) open(ctx context.Context) error {
 		}
 		w.scratch = w.DataDir
 	}
+	if err := w.claim(); err != nil {
+		return err
+	}
 	if w.inbox, err = OpenInbox(nil); err != nil {
 		return err
 	}
@@ -97,12 +103,16 @@ func (w *world) open(ctx context.Context) error {
 		return err
 	}
 	w.company, err = fakeidp.Listen(fakeidp.Config{
-		Issuer: "/contoso", Name: "Contoso", Hint: "In this demonstration everybody's password is “" + companyPassword + "”.", Users: people(),
+		Issuer: "/contoso", Address: w.companyAddress, Name: "Contoso", Hint: "In this demonstration everybody's password is “" + companyPassword + "”.", Users: people(),
 		Clients: []fakeidp.Client{{
 			ID: "crm", Name: "Lantern CRM", Secret: clientSecret, RedirectURIs: []string{w.URL() + "/_gate/callback/contoso"},
 			PostLogoutRedirectURIs: []string{w.URL() + "/_gate/signed-out"},
 		}},
 	})
+	if err != nil && w.companyAddress != "" {
+		return fmt.Errorf("the data in %s belongs to a company at %s, which cannot be used; end the demo that is running there, or begin anew with another --data: %w",
+			w.DataDir, w.companyAddress, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -178,10 +188,7 @@ func (w *world) openGateway(ctx context.Context) (*app.App, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fill the demo's configuration: %w", err)
 	}
-	if err := os.MkdirAll(w.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("make --data: %w", err)
-	}
-	path := filepath.Join(w.DataDir, "crmgate.yaml")
+	path := w.configFile()
 	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
 		return nil, fmt.Errorf("write the demo's configuration: %w", err)
 	}
@@ -247,34 +254,4 @@ func (w *world) close() {
 	if err := errors.Join(errs...); err != nil {
 		w.Log.Warn("end the demo", "error", err)
 	}
-}
-
-// tour prints who can sign in and what to try.
-func tour(out io.Writer, w *world) error {
-	_, err := fmt.Fprintf(out, `crmgate demo is running. Ctrl-C ends it%s.
-
-  the CRM, behind the gateway    %[2]s/
-  mail that was sent             %[2]s/mail
-  the company's sign-in page     %[3]s
-  the configuration              %[4]s
-
-  Who can sign in
-    ann@contoso.example          password: %[5]s    corporate, CRM administrator
-    ben@contoso.example          password: %[5]s    corporate
-    kim@fabrikam.example         password: %[5]s    corporate, though the address does not say so: use the Contoso button
-    %[6]s          password: %[7]s    local account
-
-  What to try
-    1. Open %[2]s/deals and sign in as ann@contoso.example: the company's page asks for the password, and you land on the deals.
-    2. Sign out, open it again as %[6]s: the gateway itself asks for the password. /admin/reports is closed to Pat and says why.
-    3. Forgot the password? At %[2]s/_gate/reset try
-         ann@contoso.example     the page says that Contoso resets it, and where
-         %[6]s     a mail with a link that works once
-         kim@fabrikam.example    the same page as for Pat, but the mail names Contoso
-         nobody@nowhere.example  the same page, and no mail
-    4. From another terminal, put Pat out; the open page is signed out within two seconds:
-         go run ./cmd/crmgate user disable -c %[4]s --email %[6]s
-`, map[bool]string{true: " and removes all its data", false: ""}[w.scratch != ""], w.URL(), w.company.Issuer(),
-		filepath.Join(w.DataDir, "crmgate.yaml"), companyPassword, localEmail, localPassword)
-	return err
 }

@@ -19,6 +19,8 @@ type Config struct {
 	// Issuer is the issuer identifier, compared byte for byte, with or without a path and a closing slash. Every endpoint
 	// lies below it. Listen takes a path or nothing here and puts its own origin in front.
 	Issuer string
+	// Address is where Listen listens, as host:port; default a free port of 127.0.0.1. With a fixed one the issuer outlives the process.
+	Address string
 	// Clients are the relying parties known from the start; PutClient adds more.
 	Clients []Client
 	// Users are the people who can sign in.

@@ -1,6 +1,7 @@
 package fakeidp
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -33,7 +34,7 @@ type Running struct {
 	http *http.Server
 }
 
-// Listen starts a provider on a free port of 127.0.0.1. The caller closes it.
+// Listen starts a provider on Config.Address or a free port of 127.0.0.1. The caller closes it.
 func Listen(c Config) (*Running, error) { return listen(c, "http", nil, nil) }
 
 // ListenTLS is Listen with https and a fresh certificate.
@@ -46,7 +47,7 @@ func ListenTLS(c Config) (*Running, error) {
 }
 
 func listen(c Config, scheme string, ca []byte, config *tls.Config) (*Running, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", cmp.Or(c.Address, "127.0.0.1:0"))
 	if err != nil {
 		return nil, fmt.Errorf("listen for provider: %w", err)
 	}

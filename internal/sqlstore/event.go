@@ -79,6 +79,7 @@ func (d *DB) nextSeq() int64 {
 func (d *DB) ListEvents(ctx context.Context, f audit.Filter) ([]audit.Event, error) {
 	var w where
 	w.equal("account_id", f.AccountID)
+	w.equal("identifier", f.Identifier)
 	w.equal("kind", string(f.Kind))
 	w.equal("reference", f.Reference)
 	if !f.Since.IsZero() {

@@ -70,6 +70,7 @@ func auditFilters(t *testing.T, s AuditStore) {
 	}{
 		{"account, newest first", audit.Filter{AccountID: id}, []audit.Event{tie, full, old}},
 		{"kind", audit.Filter{AccountID: id, Kind: audit.SignIn}, []audit.Event{tie, old}},
+		{"identifier", audit.Filter{AccountID: id, Identifier: "ann"}, []audit.Event{full}},
 		{"since", audit.Filter{AccountID: id, Since: at}, []audit.Event{tie, full}},
 		{"until", audit.Filter{AccountID: id, Until: at}, []audit.Event{old}},
 		{"limit", audit.Filter{AccountID: id, Limit: 1}, []audit.Event{tie}},
