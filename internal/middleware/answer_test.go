@@ -66,6 +66,30 @@ func TestRecover(t *testing.T) {
 	}
 }
 
+// TestAccessLogLevels is about what the default level shows: failures and our own pages, not what passed to the CRM and came back well.
+func TestAccessLogLevels(t *testing.T) {
+	for _, tc := range []struct {
+		name, target string
+		status       int
+		logged       bool
+	}{
+		{"the CRM, well", "/contacts", 200, false},
+		{"the CRM, not modified", "/contacts", 304, false},
+		{"the CRM, failed", "/contacts", 500, true},
+		{"refused", "/admin", 403, true},
+		{"our own", "/_gate/sign-in", 200, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var log bytes.Buffer
+			h := middleware.AccessLog(slog.New(slog.NewJSONHandler(&log, nil)), "/_gate", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(tc.status) }))
+			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", tc.target, nil))
+			if logged := log.Len() > 0; logged != tc.logged {
+				t.Errorf("logged at the default level: %v, want %v: %s", logged, tc.logged, log.String())
+			}
+		})
+	}
+}
+
 func TestAccessLog(t *testing.T) {
 	token := strings.Repeat("T0ken-", 8)[:43]
 	for _, tc := range []struct {
@@ -88,7 +112,7 @@ func TestAccessLog(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var log bytes.Buffer
-			h := middleware.Origin(nil, middleware.AccessLog(slog.New(slog.NewJSONHandler(&log, nil)), "/_gate", tc.handler))
+			h := middleware.Origin(nil, middleware.AccessLog(slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), "/_gate", tc.handler))
 			r := httptest.NewRequest("GET", tc.target, nil)
 			r.Header.Set("Cookie", "crmgate_session=verysecret")
 			func() {
