@@ -31,6 +31,13 @@ type Identity struct {
 	SessionID string
 	// IDToken is the raw ID token, kept for id_token_hint; never sent to the CRM.
 	IDToken string
+	// RefreshToken is what Revalidate needs later; a secret, sealed before it is stored. Empty where the provider gave none.
+	RefreshToken string
+
+	// PasswordExpires is when the provider says that the password ends, zero where it does not say. PasswordChangeURL is where it is
+	// changed before that; it has passed the provider's list of hosts.
+	PasswordExpires   time.Time
+	PasswordChangeURL string
 }
 
 // Info is what the gateway tells people about a provider.
@@ -45,9 +52,27 @@ type Info struct {
 	// Redirects is true where the person signs in at the provider's own page.
 	Redirects bool
 	Password  PasswordHelp
+	// Factor says whether our second factor is asked on top of the provider's own proof.
+	Factor FactorRule
+	// Revalidate is how often a live session is checked against the provider (Revalidator); 0 is never. Grace is how long a provider that
+	// does not answer is waited for before the session ends.
+	Revalidate, Grace time.Duration
 	// Trust holds the decisions about accounts that belong to this provider.
 	Trust Trust
 }
+
+// FactorRule is a provider's `factor`.
+type FactorRule string
+
+// The rules. The zero value is FactorTrust.
+const (
+	// FactorTrust leaves the second factor to the provider.
+	FactorTrust FactorRule = "trust"
+	// FactorAlways asks for ours at every sign-in.
+	FactorAlways FactorRule = "always"
+	// FactorUnlessAMR asks for ours unless the provider's amr names a second factor (RFC 8176).
+	FactorUnlessAMR FactorRule = "unless_amr"
+)
 
 // PasswordHelp says where this provider's password is reset and changed.
 type PasswordHelp struct {
@@ -110,6 +135,68 @@ type PasswordChecker interface {
 	// CheckPassword asks the directory once. Wrong name or password, in any mixture, is ErrWrongPassword; a state that only
 	// the right password reveals is a fault with a sentence; an unreachable directory is fault.Unavailable.
 	CheckPassword(ctx context.Context, login, password string) (Identity, error)
+}
+
+// PasswordChanger is a PasswordChecker whose passwords can be changed here.
+type PasswordChanger interface {
+	PasswordChecker
+	// ChangePassword sets a new password with the one that is known, under the directory's own rules. A wrong name or current password is
+	// ErrWrongPassword, a new one that the directory refuses is fault.Invalid with a sentence that says why, and a directory whose
+	// entry does not allow it (password_change) is fault.Forbidden.
+	ChangePassword(ctx context.Context, login, current, fresh string) error
+}
+
+// MustChange marks a refusal of CheckPassword by a directory where the password was right and must be changed first. It is found with
+// errors.As beside the fault that carries the sentence.
+type MustChange struct {
+	// Here is true where ChangePassword does it; otherwise the provider's links help.
+	Here bool
+	// Expired tells a password that ran out from one that an administrator set.
+	Expired bool
+	Err     error
+}
+
+// Error returns the text of the refusal.
+func (e *MustChange) Error() string { return e.Err.Error() }
+
+// Unwrap returns the refusal.
+func (e *MustChange) Unwrap() error { return e.Err }
+
+// Grant is what is kept of a sign-in for asking the provider again.
+type Grant struct {
+	Issuer, Subject string
+	// RefreshToken is a secret; empty for a directory, and where the provider gave none.
+	RefreshToken string
+}
+
+// Revalidator is a provider that can say later whether a person may still be signed in.
+type Revalidator interface {
+	Provider
+	// Revalidate asks again. What comes back replaces profile and groups, and its RefreshToken, where not empty, the one that was used.
+	// Fields that the provider left out are empty. fault.Unauthenticated and fault.Forbidden mean that the session ends;
+	// fault.Unavailable that nobody knows. A Grant that nothing can be asked with is ErrNothingToAsk.
+	Revalidate(ctx context.Context, g Grant) (Identity, error)
+}
+
+// Logout is what a provider's logout token or address names (OpenID Connect Back-Channel Logout 1.0 section 2.4).
+type Logout struct {
+	Issuer string
+	// Subject and Session ("sid"): at least one is set. Where Session is set, that session alone ends.
+	Subject, Session string
+	// TokenID ("jti") may be used once until Expires; empty for the front channel.
+	TokenID string
+	Expires time.Time
+}
+
+// LogoutReceiver is a provider that tells us when somebody has signed out there.
+type LogoutReceiver interface {
+	Provider
+	// BackChannel verifies a logout token, except that its TokenID is new: the caller remembers those. A token that is not good is
+	// fault.Invalid, a provider whose keys cannot be had is fault.Unavailable.
+	BackChannel(ctx context.Context, logoutToken string) (Logout, error)
+	// FrontChannel reads the parameters of a front-channel request (Front-Channel Logout 1.0 section 2); what is missing or does not
+	// match is fault.Invalid.
+	FrontChannel(params url.Values) (Logout, error)
 }
 
 // SignOuter is a provider that can end its own session.

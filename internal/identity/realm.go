@@ -10,6 +10,9 @@ import (
 // ErrWrongPassword is the one answer to a wrong name, a wrong password and a person who does not exist.
 var ErrWrongPassword = errors.New("wrong name or password")
 
+// ErrNothingToAsk is returned by Revalidator.Revalidate where the provider gave nothing to ask with.
+var ErrNothingToAsk = errors.New("nothing to ask the provider with")
+
 // Realms knows every provider and finds the one an address belongs to. It is immutable and safe for concurrent use.
 type Realms struct {
 	providers []Provider
