@@ -20,7 +20,9 @@
 //     by what was typed. The attempt that locks is still looked at.
 //   - Passwords are normalised (NFC), never cut, and judged as a whole: length, the usual guesses and their variations, the person's
 //     and the product's own words, former passwords, and an estimate of the guesses needed. No rule asks for digits or signs.
-//     The estimator sees 72 characters and none of its own look-alikes, because its work grows without bounds with both.
+//   - The estimator is our own, after zxcvbn's model and with its words: the library builds its dictionaries whenever the program starts
+//     (80 ms and 18 MB of work for a page that is seen twice a year), and its work grows without bounds. Ours halves a sorted text, and
+//     looks at 72 characters.
 //   - Refusals that only support can mend say so and nothing more; the reason goes to the audit trail. Sign-ins that are
 //     refused here are recorded here; those that succeed are recorded by package signin.
 //
@@ -44,5 +46,5 @@
 //	links from configuration            BaseURL (Service.url), never from a request
 //	no referrer, no guessing of tokens  package web sends the header; junk is refused before the store and before any hash
 //
-// Libraries: x/crypto/argon2 is the hash that OWASP recommends; zxcvbn-go estimates how guessable a password is.
+// Libraries: x/crypto/argon2 is the hash that OWASP recommends.
 package account

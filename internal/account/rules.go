@@ -10,8 +10,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/ccojocar/zxcvbn-go"
-	"github.com/ccojocar/zxcvbn-go/matching"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -19,8 +17,8 @@ const (
 	// minDistinct is the fewest different characters of a password. The estimator gives a short block that is repeated long
 	// enough its best mark.
 	minDistinct = 6
-	// minScore is the mark (0 to 4) that the estimator must give: about 10^10 guesses and more.
-	minScore = 3
+	// minGuesses is what a guesser with a copy of the database must at least be made to try.
+	minGuesses = 2e10
 	// judged is how many characters the estimator sees; its work grows much faster than the length.
 	judged = 72
 	// minRest is how many letters and digits must be left of a password without the own words in it.
@@ -52,11 +50,7 @@ func (s *Service) checkNew(ctx context.Context, a *Account, l Local, password st
 	if err := obvious(p, own); err != nil {
 		return "", err
 	}
-	var score int
-	if err := s.hash.turn(ctx, func() { score = strength(p, own) }); err != nil {
-		return "", err
-	}
-	if score < minScore {
+	if guesses(p, own) < minGuesses {
 		return "", refusePassword("This password is easy to guess: it is made of common words, names, dates or neighbouring keys.%s", advice)
 	}
 	if err := s.blocked(p); err != nil {
@@ -103,19 +97,6 @@ func obvious(p string, own []string) error {
 		return refusePassword("The password is little more than your name, your address or our name.%s", advice)
 	}
 	return nil
-}
-
-// strength returns the estimator's mark for a password, the lowest of how it is written and how it reads. The look-alikes are
-// ours: the library tries every combination of them, which for a random password of two dozen signs takes minutes.
-func strength(p string, own []string) int {
-	p = cut(p, judged)
-	score := zxcvbn.PasswordStrength(p, own, matching.FilterL33tMatcher).Score
-	for _, read := range readings(p) {
-		if score >= minScore && read != strings.ToLower(p) {
-			score = min(score, zxcvbn.PasswordStrength(read, own, matching.FilterL33tMatcher).Score)
-		}
-	}
-	return score
 }
 
 // ownWords are the words that somebody who knows the person or the product tries first, in lower case.
