@@ -111,7 +111,7 @@ func (s *Service) credentials(ctx context.Context, name string) (a *Account, has
 func (s *Service) verify(ctx context.Context, hash, password, reason string) (ok, stale bool, _ string, err error) {
 	password, possible := canonical(password)
 	if reason == "" {
-		if _, _, _, err := decode(hash); err != nil {
+		if _, err := ParseHash(hash); err != nil {
 			s.log().ErrorContext(ctx, "sign-in refused", "error", err)
 			reason = refusedDamaged
 		}
