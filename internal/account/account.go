@@ -38,6 +38,8 @@ type Account struct {
 
 	// PasswordChangedAt is when the password that Service.CheckPassword has just proven was set. Stores leave it out.
 	PasswordChangedAt time.Time `json:"-"`
+	// PasswordExpires is when that password must be changed, zero for never.
+	PasswordExpires time.Time `json:"-"`
 }
 
 // Local is the right to hold a local password. Its zero value holds none; Account.Local is the only source of others.
@@ -106,6 +108,9 @@ type PasswordStore interface {
 	// SetPassword replaces the hash, keeps up to history former ones, makes an invited account active, and removes every one-time
 	// token of the account, in one step. A disabled account is fault.Forbidden.
 	SetPassword(ctx context.Context, l Local, hash string, history int, now time.Time) error
+	// ReplacePassword is SetPassword unless the hash is no longer old: of many who change one password exactly one succeeds, and the
+	// others get fault.Conflict.
+	ReplacePassword(ctx context.Context, l Local, old, hash string, history int, now time.Time) error
 	// UpgradeHash replaces the hash by one of the same password with newer parameters, unless it has changed meanwhile.
 	UpgradeHash(ctx context.Context, l Local, old, hash string) error
 }

@@ -15,6 +15,7 @@ const (
 	mailResetLocal      = "reset_local"
 	mailResetProvider   = "reset_provider"
 	mailPasswordChanged = "password_changed"
+	mailPasswordExpires = "password_expires"
 	mailLocked          = "locked"
 	mailAdopted         = "account_adopted"
 )
@@ -61,6 +62,15 @@ type PasswordChangedMail struct {
 	About
 	// First is true for the password that an invitation set.
 	First bool
+	// CanReset is true where the person may ask for a reset link.
+	CanReset bool
+}
+
+// PasswordExpiresMail is the data of templates/mail/password_expires.
+type PasswordExpiresMail struct {
+	About
+	// Until is when the password must be changed; Left is the same as "9 days".
+	Until, Left string
 	// CanReset is true where the person may ask for a reset link.
 	CanReset bool
 }

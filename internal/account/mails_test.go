@@ -28,6 +28,7 @@ func samples(name string) map[string]any {
 			Until: "1 March 2026, 09:30 UTC"},
 		"reset_provider":   account.ProviderMail{About: a, Provider: "Contoso " + name, ProviderURL: "https://reset.contoso.test/start?a=1&b=2", Help: "Ring 1234 " + name},
 		"password_changed": account.PasswordChangedMail{About: a, CanReset: true},
+		"password_expires": account.PasswordExpiresMail{About: a, Until: "10 March 2026, 09:00 UTC", Left: "9 days", CanReset: true},
 		"locked":           account.LockedMail{About: a, Until: "1 March 2026, 09:15 UTC", Lifetime: "15 minutes", CanReset: true},
 		"account_adopted":  account.AdoptedMail{About: a, Provider: "Contoso"},
 	}
@@ -58,6 +59,7 @@ func TestMailsAreComplete(t *testing.T) {
 		"reset_local":      {base + "/reset/SECRET", "30 minutes", "09:30 UTC", "192.0.2.7", "not you"},
 		"reset_provider":   {"https://reset.contoso.test/start", "Contoso", "Ring 1234", "192.0.2.7", "not you"},
 		"password_changed": {base + "/reset", "192.0.2.7", "not you"},
+		"password_expires": {base + "/reset", "9 days", "10 March 2026, 09:00 UTC", "192.0.2.7", "not you"},
 		"locked":           {base + "/reset", "15 minutes", "09:15 UTC", "192.0.2.7", "not you"},
 		"account_adopted":  {base + "/sign-in", "Contoso", "192.0.2.7", "not you"},
 	}

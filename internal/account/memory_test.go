@@ -244,6 +244,17 @@ func (m *memory) set(id, hash string, history int, now time.Time) error {
 	return nil
 }
 
+func (m *memory) ReplacePassword(_ context.Context, l Local, old, hash string, history int, now time.Time) error {
+	defer m.mu.Unlock()
+	if err := m.enter("ReplacePassword"); err != nil {
+		return err
+	}
+	if m.passwords[l.AccountID()].Hash != old {
+		return errExists
+	}
+	return m.set(l.AccountID(), hash, history, now)
+}
+
 func (m *memory) UpgradeHash(_ context.Context, l Local, old, hash string) error {
 	defer m.mu.Unlock()
 	if err := m.enter("UpgradeHash"); err != nil {

@@ -42,11 +42,46 @@ func refusePassword(format string, args ...any) error {
 
 // checkNew returns the canonical form of a new password of an account, or a *PasswordError.
 func (s *Service) checkNew(ctx context.Context, a *Account, l Local, password string) (string, error) {
-	p, err := s.shape(password)
+	p, err := s.judge(ctx, password, s.MinLength(ctx, a), s.ownWords(a))
 	if err != nil {
 		return "", err
 	}
-	own := s.ownWords(a)
+	if err := s.usedBefore(ctx, l, p); err != nil {
+		return "", err
+	}
+	return p, s.breached(ctx, p)
+}
+
+// Weakness says what is wrong with a password before it is sent, nil for nothing: a *PasswordError with the sentence that setting it would
+// give. It looks nobody up: names are what the page shows of the person. Former passwords and the range API are left to the end.
+func (s *Service) Weakness(ctx context.Context, password string, names ...string) error {
+	words := &Account{Name: strings.Join(names, " ")}
+	_, err := s.judge(ctx, password, min(s.Config.Password.MinLength, s.Config.Password.MinLengthWithFactor), s.ownWords(words))
+	return err
+}
+
+// MinLength is the fewest characters of a new password of an account.
+func (s *Service) MinLength(ctx context.Context, a *Account) int {
+	c := s.Config.Password
+	if s.HasFactor == nil || a == nil {
+		return c.MinLength
+	}
+	has, err := s.HasFactor(ctx, a.ID)
+	if err != nil {
+		s.log().WarnContext(ctx, "second factor not known, asking for a password that needs none", "account", a.ID, "error", err)
+	}
+	if err != nil || !has {
+		return c.MinLength
+	}
+	return min(c.MinLength, c.MinLengthWithFactor)
+}
+
+// judge returns the canonical form of a password that is long and odd enough, whoever's it is to be, or a *PasswordError.
+func (s *Service) judge(ctx context.Context, password string, least int, own []string) (string, error) {
+	p, err := shape(password, least)
+	if err != nil {
+		return "", err
+	}
 	if err := obvious(p, own); err != nil {
 		return "", err
 	}
@@ -56,11 +91,11 @@ func (s *Service) checkNew(ctx context.Context, a *Account, l Local, password st
 	if err := s.blocked(p); err != nil {
 		return "", err
 	}
-	return p, s.usedBefore(ctx, l, p)
+	return p, s.filtered(ctx, p)
 }
 
 // shape checks what can be seen without knowing whose password it is to be.
-func (s *Service) shape(password string) (string, error) {
+func shape(password string, least int) (string, error) {
 	if !utf8.ValidString(password) || strings.ContainsFunc(password, unicode.IsControl) {
 		return "", refusePassword("The password has a character that cannot be typed, such as a tab or a line break. Please leave it out.")
 	}
@@ -70,7 +105,7 @@ func (s *Service) shape(password string) (string, error) {
 	}
 	p := norm.NFC.String(password)
 	n := utf8.RuneCountInString(p)
-	switch least := s.Config.Password.MinLength; {
+	switch {
 	case n > maxPassword:
 		return "", tooLong
 	case n == 0:
