@@ -24,7 +24,7 @@ func TestPasswordsBuildFilter(t *testing.T) {
 		{"often", []string{"--in", list, "--out", filter, "--at-least", "2"}, 0, "holds 1 digests"},
 		{"no list", []string{"--in", list + ".gone", "--out", filter}, 1, "no such file"},
 		{"no digests", []string{"--in", filter, "--out", filter + "2"}, 1, "line 1"},
-		{"nothing said", nil, 2, "required"},
+		{"nothing said", nil, 2, "are missing"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

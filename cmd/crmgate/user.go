@@ -13,12 +13,13 @@ import (
 	"crmgate/internal/account"
 	"crmgate/internal/app"
 	"crmgate/internal/identity"
+	"crmgate/internal/throttle"
 )
 
 func newUserCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "user", Short: "Invite people and look after their accounts", RunE: needSubcommand}
 	cmd.AddCommand(newUserListCommand(), newUserShowCommand(), newUserInviteCommand(), newUserResetCommand(),
-		newUserActCommand("unlock", "End a lockout after wrong passwords", "is unlocked", (*account.Service).Unlock),
+		newUserUnlockCommand(),
 		newUserActCommand("disable", "Keep an account out and end its sessions", "is disabled; its sessions have ended", (*account.Service).Disable),
 		newUserActCommand("enable", "Let a disabled account in again", "is enabled", (*account.Service).Enable),
 		newUserActCommand("revoke", "End every session of an account", "has no sessions any more", (*account.Service).Revoke),
@@ -38,6 +39,59 @@ func targetFlags(cmd *cobra.Command) target {
 	cmd.MarkFlagsMutuallyExclusive("email", "id")
 	cmd.MarkFlagsOneRequired("email", "id")
 	return t
+}
+
+func newUserUnlockCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "unlock", Short: "End a lockout after wrong passwords", Args: noArgs,
+		Long: `Unlock opens an account that is locked after wrong passwords, or with --network lets the network of a client address sign in again.`}
+	file := configFlag(cmd)
+	cmd.Use += " --email ADDRESS|--id ID|--network IP"
+	who := target{
+		email: cmd.Flags().String("email", "", "the account's `ADDRESS` (or the user name of a local account)"),
+		id:    cmd.Flags().String("id", "", "the account's `ID`"),
+	}
+	network := cmd.Flags().String("network", "", "a client address, an `IP`")
+	cmd.MarkFlagsMutuallyExclusive("email", "id", "network")
+	cmd.MarkFlagsOneRequired("email", "id", "network")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return withCore(cmd, *file, func(ctx context.Context, c *app.Core) error {
+			name := *network
+			if name != "" {
+				if err := c.Accounts.UnlockNetwork(ctx, name, actor); err != nil {
+					return err
+				}
+			} else {
+				a, err := who.find(ctx, c.Accounts)
+				if err != nil {
+					return err
+				}
+				if err := c.Accounts.Unlock(ctx, a.ID, actor); err != nil {
+					return err
+				}
+				name = a.Email
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s is unlocked.\n", name)
+			return err
+		})
+	}
+	return cmd
+}
+
+// listed is one account as `user list` prints it.
+type listed struct {
+	*account.Account
+	LockedUntil time.Time `json:"locked_until,omitzero"`
+}
+
+// lockNote is what a lock is called beside the state.
+func lockNote(until time.Time) string {
+	switch {
+	case until.IsZero():
+		return ""
+	case throttle.Endless(until, time.Now()):
+		return "locked until a new password or unlock"
+	}
+	return "locked until " + stamp(until)
 }
 
 // find returns the one account that t names.
@@ -73,16 +127,25 @@ func newUserListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			locks, err := c.Accounts.ListLocked(ctx, list)
+			if err != nil {
+				return err
+			}
 			if *asJSON {
-				if list == nil {
-					list = []*account.Account{}
+				out := []listed{}
+				for _, a := range list {
+					out = append(out, listed{a, locks[a.ID]})
 				}
-				return printJSON(cmd.OutOrStdout(), list)
+				return printJSON(cmd.OutOrStdout(), out)
 			}
 			tw := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
 			fmt.Fprintln(tw, "ID\tEMAIL\tNAME\tOWNER\tSTATE\tLAST SIGN-IN")
 			for _, a := range list {
-				fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", a.ID, a.Email, a.Name, a.Owner, a.State, stamp(a.LastSignIn))
+				state := string(a.State)
+				if note := lockNote(locks[a.ID]); note != "" {
+					state += ", " + note
+				}
+				fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", a.ID, a.Email, a.Name, a.Owner, state, stamp(a.LastSignIn))
 			}
 			return tw.Flush()
 		})
@@ -140,7 +203,7 @@ func printAccount(w io.Writer, v shown) {
 	row("created", stamp(v.CreatedAt))
 	row("last sign-in", stamp(v.LastSignIn))
 	if !v.LockedUntil.IsZero() {
-		row("locked until", stamp(v.LockedUntil))
+		row("lock", lockNote(v.LockedUntil))
 	}
 	for _, s := range v.Sessions {
 		row("session", fmt.Sprintf("%s  from %s, last seen %s", s.ID, s.Address, stamp(s.LastSeen)))

@@ -40,6 +40,9 @@ func (s *Service) ChangePassword(ctx context.Context, identifier, current, fresh
 	if err != nil {
 		return fmt.Errorf("replace password: %w", err)
 	}
+	if err := s.Lockout.Succeed(ctx, p.key); err != nil {
+		s.log().ErrorContext(ctx, "attempt not taken back after new password", "account", p.account.ID, "error", err)
+	}
 	_, err = s.afterPassword(context.WithoutCancel(ctx), p.account.ID, forChange)
 	return err
 }

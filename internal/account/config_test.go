@@ -35,7 +35,7 @@ func TestConfigValidate(t *testing.T) {
 		{name: "invitation for ever", change: func(c *Config) { c.InvitationLifetime = 1000 * time.Hour }, want: []string{"invitation_lifetime"}},
 		{name: "lockout", change: func(c *Config) { c.Lockout.Failures = 0 }, want: []string{"lockout.failures"}},
 		{name: "all at once", change: func(c *Config) { *c = Config{} }, want: []string{"password.min_length", "password.min_length_with_factor", "reset.link_lifetime", "invitation_lifetime",
-			"lockout.failures", "lockout.window", "lockout.duration"}},
+			"lockout.failures", "lockout.window", "lockout.duration", "lockout.total"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

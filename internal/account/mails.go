@@ -80,6 +80,8 @@ type LockedMail struct {
 	About
 	// Until is when the lock ends by itself; Lifetime is the same as "15 minutes".
 	Until, Lifetime string
+	// Endless is true for a lock that ends only with a new password or by an administrator.
+	Endless bool
 	// CanReset is true where the person may ask for a reset link.
 	CanReset bool
 }

@@ -152,6 +152,8 @@ func TestMailsSayWhatIsTrueOfTheReader(t *testing.T) {
 			with: []string{"was set", base + "/help"}, without: []string{"changed", "signed out", base + "/reset"}},
 		{name: "locked without reset", template: "locked", data: account.LockedMail{About: anonymous, Lifetime: "15 minutes"},
 			with: []string{"ask us to open", base + "/help"}, without: []string{base + "/reset"}},
+		{name: "locked without end", template: "locked", data: account.LockedMail{About: anonymous, Lifetime: "15 minutes", Until: "2126", Endless: true, CanReset: true},
+			with: []string{"until you choose a new password or we open it", base + "/reset"}, without: []string{"15 minutes", "2126", "by itself"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

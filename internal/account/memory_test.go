@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"crmgate/internal/fault"
+	"crmgate/internal/throttle"
 )
 
 // memory keeps what a database keeps, with the promises of Store, PasswordStore, TokenStore and throttle.Store. Safe for
@@ -330,39 +331,77 @@ func (m *memory) SweepTokens(_ context.Context, now time.Time) (int, error) {
 	return before - len(m.tokens), nil
 }
 
-func (m *memory) AddFailure(_ context.Context, key string, now time.Time, window, lock time.Duration, limit int) (int, error) {
+func (m *memory) CountAttempt(_ context.Context, now time.Time, counters ...throttle.Counter) (out []int, err error) {
 	defer m.mu.Unlock()
-	if err := m.enter("AddFailure"); err != nil {
-		return 0, err
+	if err := m.enter("CountAttempt"); err != nil {
+		return nil, err
 	}
-	f := m.failures[key]
-	if f == nil || (!f.until.IsZero() && !now.Before(f.until)) {
-		f = &failures{}
-		m.failures[key] = f
+	m.asked++
+	for _, c := range counters {
+		f := m.failures[c.Key]
+		if f == nil || (!f.until.IsZero() && !now.Before(f.until)) {
+			f = &failures{}
+			m.failures[c.Key] = f
+		}
+		if !f.until.IsZero() {
+			break
+		}
+		f.at = slices.DeleteFunc(append(f.at, now), func(t time.Time) bool { return !t.After(now.Add(-c.Window)) })
+		if len(f.at) >= c.Limit {
+			f.until = now.Add(c.Lock)
+		}
+		out = append(out, len(f.at))
 	}
-	f.at = slices.DeleteFunc(append(f.at, now), func(t time.Time) bool { return !t.After(now.Add(-window)) })
-	if len(f.at) >= limit && f.until.IsZero() {
-		f.until = now.Add(lock)
-	}
-	return len(f.at), nil
+	return out, nil
 }
 
-func (m *memory) LockedUntil(_ context.Context, key string, now time.Time) (time.Time, error) {
+func (m *memory) TakeBack(_ context.Context, _ time.Time, c throttle.Counter) error {
+	defer m.mu.Unlock()
+	if err := m.enter("TakeBack"); err != nil {
+		return err
+	}
+	if f := m.failures[c.Key]; f != nil && len(f.at) > 0 {
+		f.at = f.at[:len(f.at)-1]
+		if len(f.at) < c.Limit {
+			f.until = time.Time{}
+		}
+	}
+	return nil
+}
+
+func (m *memory) LockedUntil(_ context.Context, now time.Time, keys ...string) (last time.Time, err error) {
 	defer m.mu.Unlock()
 	if err := m.enter("LockedUntil"); err != nil {
 		return time.Time{}, err
 	}
-	if f := m.failures[key]; f != nil && now.Before(f.until) {
-		return f.until, nil
+	for _, key := range keys {
+		if f := m.failures[key]; f != nil && now.Before(f.until) && f.until.After(last) {
+			last = f.until
+		}
 	}
-	return time.Time{}, nil
+	return last, nil
 }
 
-func (m *memory) ClearFailures(_ context.Context, key string) error {
+func (m *memory) ListLocks(_ context.Context, now time.Time) (out []throttle.Lock, err error) {
+	defer m.mu.Unlock()
+	if err := m.enter("ListLocks"); err != nil {
+		return nil, err
+	}
+	for key, f := range m.failures {
+		if now.Before(f.until) {
+			out = append(out, throttle.Lock{Key: key, Until: f.until})
+		}
+	}
+	return out, nil
+}
+
+func (m *memory) ClearFailures(_ context.Context, keys ...string) error {
 	defer m.mu.Unlock()
 	if err := m.enter("ClearFailures"); err != nil {
 		return err
 	}
-	delete(m.failures, key)
+	for _, key := range keys {
+		delete(m.failures, key)
+	}
 	return nil
 }

@@ -21,6 +21,7 @@ const (
 	refusedInvited  = "invited"
 	refusedDisabled = "disabled"
 	refusedLocked   = "locked"
+	refusedNetwork  = "network_locked"
 	refusedPassword = "wrong_password"
 	refusedDamaged  = "damaged_hash"
 	refusedExpired  = "password_expired"
@@ -82,6 +83,9 @@ func (s *Service) prove(ctx context.Context, identifier, password string) (proof
 		p.key = lockoutKey(p.account.ID)
 	}
 	allowed, lockedNow, err := s.Lockout.Begin(ctx, p.key)
+	if fault.Is(err, fault.TooMany) { // said to whole networks, whoever is tried
+		s.refused(ctx, p.account, p.name, refusedNetwork)
+	}
 	if err != nil {
 		return p, err
 	}
@@ -235,16 +239,21 @@ func (s *Service) locked(ctx context.Context, a *Account, name string) {
 	if a.State != Active {
 		return
 	}
-	now := s.now()
+	at, account := s.now(), a
 	s.later(ctx, "mail about a lock", func(ctx context.Context) {
-		about := s.about(ctx, a, "")
-		about.At = clockTime(now)
-		s.notify(ctx, a, mailLocked, LockedMail{About: about, Until: clockTime(now.Add(s.Lockout.Config.Duration)),
-			Lifetime: Lifetime(s.Lockout.Config.Duration), CanReset: s.Config.Reset.Enabled})
+		until, err := s.LockedUntil(ctx, account)
+		if err != nil || until.IsZero() { // opened already: by a new password, or by an administrator
+			until = at.Add(s.Lockout.Config.Duration)
+		}
+		about := s.about(ctx, account, "")
+		about.At = clockTime(at)
+		s.notify(ctx, account, mailLocked, LockedMail{About: about, Until: clockTime(until), Lifetime: Lifetime(s.Lockout.Config.Duration),
+			Endless: throttle.Endless(until, at), CanReset: s.Config.Reset.Enabled})
 	})
 }
 
-// LockedUntil returns when the lockout of a local account ends, zero where there is none.
+// LockedUntil returns when the lockout of a local account ends, zero where there is none; throttle.Endless tells one that ends only with a
+// new password or by an administrator.
 func (s *Service) LockedUntil(ctx context.Context, a *Account) (time.Time, error) {
 	if _, ok := a.Local(); !ok {
 		return time.Time{}, nil
@@ -268,4 +277,4 @@ func (s *Service) findLocal(ctx context.Context, name string) (*Account, error) 
 }
 
 // lockoutKey counts an account's failures, whichever of its names was typed.
-func lockoutKey(accountID string) string { return throttle.Key("account", accountID) }
+func lockoutKey(accountID string) string { return throttle.AccountKey(accountID) }

@@ -87,7 +87,7 @@ func (s *Service) RedeemToken(ctx context.Context, p Purpose, secret, password s
 func (s *Service) afterPassword(ctx context.Context, id string, p Purpose) (*Account, error) {
 	s.record(ctx, audit.Event{Kind: audit.PasswordSet, AccountID: id, Provider: OwnerLocal, Reason: string(p)})
 	endErr := s.Sessions.EndAccount(ctx, id, "")
-	if err := s.Lockout.Succeed(ctx, lockoutKey(id)); err != nil {
+	if err := s.Lockout.Unlock(ctx, lockoutKey(id)); err != nil {
 		s.log().ErrorContext(ctx, "lock not ended after new password", "account", id, "error", err)
 	}
 	a, err := s.Store.GetAccount(ctx, id)

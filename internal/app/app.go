@@ -108,7 +108,7 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 		BaseURL: a.baseURL(), Secure: a.Sessions.Secure,
 		Direct: a.onlyWayIn(), Local: cfg.Local.Enabled,
 		MailedReset:  cfg.Local.Enabled && cfg.Local.Reset.Enabled && cfg.Mail.Enabled(),
-		LinkLifetime: cfg.Local.Reset.LinkLifetime, MinLength: cfg.Local.Password.MinLength,
+		LinkLifetime: cfg.Local.Reset.LinkLifetime, MinLength: cfg.Local.Password.MinLength, LockDuration: cfg.Local.Lockout.Duration,
 		Keys: func(context.Context) ([]byte, error) { return a.signer.JWKS(), nil },
 		// Held-up people behind one office address must not be: the limits are for machines.
 		Limits: web.Limits{

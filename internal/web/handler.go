@@ -57,6 +57,8 @@ type Handler struct {
 	MailedReset bool
 	// LinkLifetime is how long a mailed reset link works; zero is not mentioned.
 	LinkLifetime time.Duration
+	// LockDuration is how long an account stays locked after wrong passwords; zero is not mentioned.
+	LockDuration time.Duration
 	// MinLength is the shortest new password, in characters.
 	MinLength int
 	Limits    Limits

@@ -1,12 +1,18 @@
 package web
 
-import "net/http"
+import (
+	"net/http"
+
+	"crmgate/internal/account"
+)
 
 // helpPage is the Data of the page "help".
 type helpPage struct {
 	Providers []helpWay
 	// Local is true where local passwords exist, Reset where they are reset by mail.
 	Local, Reset bool
+	// LockDuration is how long a lock after wrong passwords lasts, in words; empty where nothing locks here.
+	LockDuration string
 }
 
 // helpWay says where one provider's passwords are reset and changed; each address may be empty.
@@ -14,6 +20,9 @@ type helpWay struct{ Name, ResetURL, ChangeURL, Help string }
 
 func (h *Handler) help(w http.ResponseWriter, r *http.Request) error {
 	data := helpPage{Local: h.Local, Reset: h.MailedReset}
+	if h.LockDuration > 0 {
+		data.LockDuration = account.Lifetime(h.LockDuration)
+	}
 	for _, info := range h.infos() {
 		data.Providers = append(data.Providers, helpWay{
 			Name: info.Name, ResetURL: info.Password.ResetURL, ChangeURL: info.Password.ChangeURL, Help: info.Password.Help,
