@@ -7,6 +7,7 @@ import (
 
 	"crmgate/internal/account"
 	"crmgate/internal/audit"
+	"crmgate/internal/mail"
 	"crmgate/internal/session"
 	"crmgate/internal/sqlstore"
 	"crmgate/internal/storetest"
@@ -21,6 +22,7 @@ var _ interface {
 	session.Store
 	session.AttemptStore
 	throttle.Store
+	mail.Store
 	token.KeyStore
 	token.OnceStore
 	audit.Recorder
@@ -50,6 +52,7 @@ func suites(t *testing.T, d *sqlstore.DB) {
 	t.Run("Accounts", func(t *testing.T) { storetest.Accounts(t, d) })
 	t.Run("Throttle", func(t *testing.T) { storetest.Throttle(t, d) })
 	t.Run("Once", func(t *testing.T) { storetest.Once(t, d) })
+	t.Run("Mails", func(t *testing.T) { storetest.Mails(t, d) })
 	t.Run("Keys", func(t *testing.T) { storetest.Keys(t, d) })
 	t.Run("Audit", func(t *testing.T) { storetest.Audit(t, d) })
 }
