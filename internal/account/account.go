@@ -122,6 +122,8 @@ type Purpose string
 const (
 	ForReset      Purpose = "reset"
 	ForInvitation Purpose = "invitation"
+	// ForWithdrawal ends a request for a reset that its owner did not make.
+	ForWithdrawal Purpose = "withdrawal"
 )
 
 // OneTime is a one-time token as it is stored: never the token, only its digest.
@@ -146,6 +148,9 @@ type TokenStore interface {
 	// one token exactly one succeeds and the others get fault.NotFound, and so does everybody when the account is no longer local
 	// or is disabled. It returns the account id.
 	RedeemToken(ctx context.Context, digest string, p Purpose, now time.Time, hash string, history int) (string, error)
+	// WithdrawReset uses a token ForWithdrawal up and removes the account's tokens ForReset in the same step: of many callers with one
+	// token exactly one succeeds and the others get fault.NotFound. It returns the account id.
+	WithdrawReset(ctx context.Context, digest string, now time.Time) (string, error)
 	// SweepTokens removes what expired before now and returns how many.
 	SweepTokens(ctx context.Context, now time.Time) (int, error)
 }

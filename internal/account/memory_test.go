@@ -321,6 +321,20 @@ func (m *memory) RedeemToken(_ context.Context, digest string, p Purpose, now ti
 	return t.AccountID, nil
 }
 
+func (m *memory) WithdrawReset(_ context.Context, digest string, now time.Time) (string, error) {
+	defer m.mu.Unlock()
+	if err := m.enter("WithdrawReset"); err != nil {
+		return "", err
+	}
+	t, err := m.token(digest, ForWithdrawal, now)
+	if err != nil {
+		return "", err
+	}
+	delete(m.tokens, digest)
+	m.dropTokens(t.AccountID, ForReset)
+	return t.AccountID, nil
+}
+
 func (m *memory) SweepTokens(_ context.Context, now time.Time) (int, error) {
 	defer m.mu.Unlock()
 	if err := m.enter("SweepTokens"); err != nil {

@@ -89,7 +89,7 @@ func (c *Core) open(ctx context.Context) error {
 	}
 	if cfg.Mail.Enabled() {
 		// The listeners take their part of the grace first; both together must not outlast it.
-		c.Mail = &mail.Sender{Config: cfg.Mail, Renderer: c.Pages, Log: c.Log, Grace: cfg.Server.ShutdownGrace / 3}
+		c.Mail = &mail.Sender{Config: cfg.Mail, Renderer: c.Pages, Store: c.DB, Sealer: c.Sealer, Log: c.Log, Grace: cfg.Server.ShutdownGrace / 3}
 		c.Accounts.Mail = c.Mail
 	}
 	return nil

@@ -23,6 +23,7 @@ const (
 	AccountUnlocked Kind = "account_unlocked"
 	Invited         Kind = "invited"
 	ResetRequested  Kind = "reset_requested"
+	ResetWithdrawn  Kind = "reset_withdrawn"
 	PasswordSet     Kind = "password_set"
 	AccessRefused   Kind = "access_refused"
 	KeysRotated     Kind = "keys_rotated"

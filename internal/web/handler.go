@@ -59,9 +59,11 @@ type Handler struct {
 	LinkLifetime time.Duration
 	// LockDuration is how long an account stays locked after wrong passwords; zero is not mentioned.
 	LockDuration time.Duration
-	// MinLength is the shortest new password, in characters.
-	MinLength int
-	Limits    Limits
+	// RequireUsername makes the reset form ask for the user name as well.
+	RequireUsername bool
+	// MailFrom is the address that mails come from, to be allowed through filters; empty is not mentioned.
+	MailFrom string
+	Limits   Limits
 	// Keys returns the JWK Set of the assertion keys; nil gives 404.
 	Keys func(context.Context) ([]byte, error)
 }
@@ -76,6 +78,8 @@ type Limits struct {
 	Passwords *throttle.Limiter
 	// Resets counts requests for a reset.
 	Resets *throttle.Limiter
+	// Checks counts passwords that are looked at while they are typed.
+	Checks *throttle.Limiter
 	// Links counts one-time links opened and used.
 	Links *throttle.Limiter
 }
@@ -97,6 +101,9 @@ func (h *Handler) Routes() http.Handler {
 	at("/reset/{token}", h.openLink(resetLink()), nil)
 	at("/invite/set", h.showSet(inviteLink()), h.set(inviteLink()))
 	at("/invite/{token}", h.openLink(inviteLink()), nil)
+	at("/withdraw", h.showWithdraw, h.withdraw)
+	at("/withdraw/{token}", h.openLink(withdrawLink()), nil)
+	at("/password-check", nil, asProgram(h.checkPassword))
 	at("/sign-out", h.showSignOut, h.signOut)
 	at("/signed-out", h.signedOut, nil)
 	at("/help", h.help, nil)
@@ -211,7 +218,7 @@ func hurry(w http.ResponseWriter) (relax func()) {
 
 // word cuts what a stranger wrote down to something that may stand in a log line as a reason.
 func word(s string) string {
-	known := []string{"identifier", "password", "password_confirm", "remember", "return_to", "provider", "switch"}
+	known := []string{"identifier", "password", "password_confirm", "username", "remember", "return_to", "provider", "switch"}
 	if slices.Contains(known, s) {
 		return s
 	}
