@@ -22,6 +22,8 @@ func newUserCommand() *cobra.Command {
 		newUserUnlockCommand(),
 		newUserActCommand("disable", "Keep an account out and end its sessions", "is disabled; its sessions have ended", (*account.Service).Disable),
 		newUserActCommand("enable", "Let a disabled account in again", "is enabled", (*account.Service).Enable),
+		newUserActCommand("delete", "Remove an account; for 30 days it can be restored", "is removed; 'crmgate user restore' brings it back within 30 days", (*account.Service).Remove),
+		newUserRestoreCommand(),
 		newUserActCommand("revoke", "End every session of an account", "has no sessions any more", (*account.Service).Revoke),
 	)
 	return cmd
@@ -39,42 +41,6 @@ func targetFlags(cmd *cobra.Command) target {
 	cmd.MarkFlagsMutuallyExclusive("email", "id")
 	cmd.MarkFlagsOneRequired("email", "id")
 	return t
-}
-
-func newUserUnlockCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "unlock", Short: "End a lockout after wrong passwords", Args: noArgs,
-		Long: `Unlock opens an account that is locked after wrong passwords, or with --network lets the network of a client address sign in again.`}
-	file := configFlag(cmd)
-	cmd.Use += " --email ADDRESS|--id ID|--network IP"
-	who := target{
-		email: cmd.Flags().String("email", "", "the account's `ADDRESS` (or the user name of a local account)"),
-		id:    cmd.Flags().String("id", "", "the account's `ID`"),
-	}
-	network := cmd.Flags().String("network", "", "a client address, an `IP`")
-	cmd.MarkFlagsMutuallyExclusive("email", "id", "network")
-	cmd.MarkFlagsOneRequired("email", "id", "network")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return withCore(cmd, *file, func(ctx context.Context, c *app.Core) error {
-			name := *network
-			if name != "" {
-				if err := c.Accounts.UnlockNetwork(ctx, name, actor); err != nil {
-					return err
-				}
-			} else {
-				a, err := who.find(ctx, c.Accounts)
-				if err != nil {
-					return err
-				}
-				if err := c.Accounts.Unlock(ctx, a.ID, actor); err != nil {
-					return err
-				}
-				name = a.Email
-			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s is unlocked.\n", name)
-			return err
-		})
-	}
-	return cmd
 }
 
 // listed is one account as `user list` prints it.
@@ -103,9 +69,14 @@ func (t target) find(ctx context.Context, s *account.Service) (*account.Account,
 	if err != nil {
 		return nil, err
 	}
+	return one(found, *t.email, "nobody has the address %s; 'crmgate user list' shows who is there")
+}
+
+// one returns the only account that was found.
+func one(found []*account.Account, email, none string) (*account.Account, error) {
 	switch len(found) {
 	case 0:
-		return nil, fmt.Errorf("nobody has the address %s; 'crmgate user list' shows who is there", *t.email)
+		return nil, fmt.Errorf(none, email)
 	case 1:
 		return found[0], nil
 	}
@@ -113,7 +84,7 @@ func (t target) find(ctx context.Context, s *account.Service) (*account.Account,
 	for _, a := range found {
 		ids = append(ids, fmt.Sprintf("--id %s (%s)", a.ID, a.Owner))
 	}
-	return nil, fmt.Errorf("several accounts have the address %s; choose one: %s", *t.email, strings.Join(ids, ", "))
+	return nil, fmt.Errorf("several accounts have the address %s; choose one: %s", email, strings.Join(ids, ", "))
 }
 
 func newUserListCommand() *cobra.Command {
@@ -121,9 +92,10 @@ func newUserListCommand() *cobra.Command {
 	file := configFlag(cmd)
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
 	email := cmd.Flags().String("email", "", "only this `ADDRESS`")
+	deleted := cmd.Flags().Bool("deleted", false, "list removed accounts, which can be restored")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return withCore(cmd, *file, func(ctx context.Context, c *app.Core) error {
-			list, err := c.Accounts.Store.ListAccounts(ctx, account.Filter{Email: identity.Normalize(*email)})
+			list, err := c.Accounts.Store.ListAccounts(ctx, account.Filter{Email: identity.Normalize(*email), Deleted: *deleted})
 			if err != nil {
 				return err
 			}
@@ -142,6 +114,9 @@ func newUserListCommand() *cobra.Command {
 			fmt.Fprintln(tw, "ID\tEMAIL\tNAME\tOWNER\tSTATE\tLAST SIGN-IN")
 			for _, a := range list {
 				state := string(a.State)
+				if !a.DeletedAt.IsZero() {
+					state = "removed " + stamp(a.DeletedAt)
+				}
 				if note := lockNote(locks[a.ID]); note != "" {
 					state += ", " + note
 				}
@@ -199,6 +174,9 @@ func printAccount(w io.Writer, v shown) {
 	row("username", v.Username)
 	row("owner", v.Owner)
 	row("state", string(v.State))
+	if !v.DeletedAt.IsZero() {
+		row("removed", stamp(v.DeletedAt))
+	}
 	row("groups", strings.Join(v.Groups, ", "))
 	row("created", stamp(v.CreatedAt))
 	row("last sign-in", stamp(v.LastSignIn))
@@ -229,6 +207,9 @@ came is invited again. Where mail is off the link is printed: give it to the per
 			a, link, err := c.Accounts.Invite(ctx, inv, actor)
 			if link == "" {
 				return err
+			}
+			if gone, err := c.Accounts.FindRemoved(ctx, a.Email); err == nil && len(gone) > 0 {
+				fmt.Fprintf(cmd.ErrOrStderr(), "Note: a removed account had this address. This is a new one; to have the former back, delete this one and use 'crmgate user restore --id %s'.\n", gone[0].ID)
 			}
 			if p, ok := c.Realms.Find(a.Email); ok {
 				fmt.Fprintf(cmd.ErrOrStderr(), "Note: %s is sent to %s to sign in. This local account signs in by its user name only%s.\n", a.Email, p.Info().Name,
@@ -282,24 +263,4 @@ func tellLink(cmd *cobra.Command, c *app.Core, print bool, link, what, email str
 		fmt.Fprintf(cmd.ErrOrStderr(), "Mail is off: give the link above to %s yourself. It works once.\n", email)
 	}
 	return nil
-}
-
-// newUserActCommand is a command that does one thing to one account.
-func newUserActCommand(name, short, done string, act func(s *account.Service, ctx context.Context, id, actor string) error) *cobra.Command {
-	cmd := &cobra.Command{Use: name, Short: short, Args: noArgs}
-	file, who := configFlag(cmd), targetFlags(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return withCore(cmd, *file, func(ctx context.Context, c *app.Core) error {
-			a, err := who.find(ctx, c.Accounts)
-			if err != nil {
-				return err
-			}
-			if err := act(c.Accounts, ctx, a.ID, actor); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s.\n", a.Email, done)
-			return err
-		})
-	}
-	return cmd
 }

@@ -47,6 +47,9 @@ func (s *Service) Enable(ctx context.Context, id, actor string) error {
 	if err != nil {
 		return fmt.Errorf("get account: %w", err)
 	}
+	if !a.DeletedAt.IsZero() {
+		return fault.New(fault.Conflict, "This account was removed. Restore it instead.")
+	}
 	state := Active
 	if l, ok := a.Local(); ok {
 		p, err := s.Passwords.GetPassword(ctx, l)
@@ -59,7 +62,7 @@ func (s *Service) Enable(ctx context.Context, id, actor string) error {
 	}
 	enabled := false
 	_, err = s.Store.UpdateAccount(ctx, id, func(b *Account) error {
-		if enabled = b.State == Disabled; enabled {
+		if enabled = b.State == Disabled && b.DeletedAt.IsZero(); enabled {
 			b.State, b.UpdatedAt = state, s.now()
 		}
 		return nil

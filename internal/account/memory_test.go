@@ -21,8 +21,9 @@ type memory struct {
 	passwords map[string]Password
 	tokens    map[string]OneTime
 	failures  map[string]*failures
-	fail      error // every call answers with it
-	asked     int   // look-ups by name and of passwords
+	was       map[string]State // of removed accounts
+	fail      error            // every call answers with it
+	asked     int              // look-ups by name and of passwords
 	before    func(call string)
 }
 
@@ -33,7 +34,7 @@ type failures struct {
 
 func newMemory() *memory {
 	return &memory{accounts: map[string]Account{}, links: map[Link]string{}, passwords: map[string]Password{},
-		tokens: map[string]OneTime{}, failures: map[string]*failures{}}
+		tokens: map[string]OneTime{}, failures: map[string]*failures{}, was: map[string]State{}}
 }
 
 // enter locks and reports the failure that the test wants; before runs first, to come between two steps.
@@ -59,7 +60,7 @@ func (m *memory) clash(a Account) bool {
 		return false
 	}
 	for _, b := range m.accounts {
-		if b.ID == a.ID || b.Owner != OwnerLocal {
+		if b.ID == a.ID || b.Owner != OwnerLocal || !b.DeletedAt.IsZero() {
 			continue
 		}
 		for _, name := range []string{a.Email, a.Username} {
@@ -113,7 +114,7 @@ func (m *memory) FindLocal(_ context.Context, identifier string) (*Account, erro
 	}
 	m.asked++
 	for _, a := range m.accounts {
-		if a.Owner == OwnerLocal && identifier != "" && (a.Email == identifier || a.Username == identifier) {
+		if a.Owner == OwnerLocal && a.DeletedAt.IsZero() && identifier != "" && (a.Email == identifier || a.Username == identifier) {
 			return a.copy(), nil
 		}
 	}
@@ -139,7 +140,7 @@ func (m *memory) ListAccounts(_ context.Context, f Filter) ([]*Account, error) {
 	}
 	var out []*Account
 	for _, a := range m.accounts {
-		if (f.Email == "" || f.Email == a.Email) && (f.Owner == "" || f.Owner == a.Owner) && (f.State == "" || f.State == a.State) {
+		if f.Deleted != a.DeletedAt.IsZero() && (f.Email == "" || f.Email == a.Email) && (f.Owner == "" || f.Owner == a.Owner) && (f.State == "" || f.State == a.State) {
 			out = append(out, a.copy())
 		}
 	}
@@ -160,7 +161,7 @@ func (m *memory) UpdateAccount(_ context.Context, id string, change func(*Accoun
 	if err := change(a); err != nil {
 		return nil, err
 	}
-	a.ID, a.Owner, a.CreatedAt = old.ID, old.Owner, old.CreatedAt
+	a.ID, a.Owner, a.CreatedAt, a.DeletedAt = old.ID, old.Owner, old.CreatedAt, old.DeletedAt
 	if m.clash(*a) {
 		return nil, errExists
 	}
@@ -200,6 +201,49 @@ func (m *memory) DeleteAccount(_ context.Context, id string) error {
 	m.dropTokens(id, "")
 	maps.DeleteFunc(m.links, func(_ Link, owner string) bool { return owner == id })
 	return nil
+}
+
+func (m *memory) RemoveAccount(_ context.Context, id string, now time.Time) error {
+	defer m.mu.Unlock()
+	if err := m.enter("RemoveAccount"); err != nil {
+		return err
+	}
+	a, err := m.get(id)
+	if err != nil || !a.DeletedAt.IsZero() {
+		return err
+	}
+	m.was[id] = a.State
+	a.State, a.DeletedAt = Disabled, now
+	m.accounts[id] = *a
+	m.dropTokens(id, "")
+	return nil
+}
+
+func (m *memory) RestoreAccount(_ context.Context, id string, _ time.Time) (*Account, error) {
+	defer m.mu.Unlock()
+	if err := m.enter("RestoreAccount"); err != nil {
+		return nil, err
+	}
+	a, err := m.get(id)
+	if err != nil || a.DeletedAt.IsZero() {
+		return nil, errMissing
+	}
+	a.State, a.DeletedAt = m.was[id], time.Time{}
+	if m.clash(*a) {
+		return nil, errExists
+	}
+	m.accounts[id] = *a
+	return a, nil
+}
+
+func (m *memory) PurgeAccounts(_ context.Context, before time.Time) (int, error) {
+	defer m.mu.Unlock()
+	if err := m.enter("PurgeAccounts"); err != nil {
+		return 0, err
+	}
+	n := len(m.accounts)
+	maps.DeleteFunc(m.accounts, func(_ string, a Account) bool { return !a.DeletedAt.IsZero() && a.DeletedAt.Before(before) })
+	return n - len(m.accounts), nil
 }
 
 func (m *memory) dropTokens(id string, p Purpose) {

@@ -32,6 +32,7 @@ type Service struct {
 	Store     Store
 	Passwords PasswordStore
 	Tokens    TokenStore
+	Removed   RemovedStore
 	Realms    *identity.Realms
 	Sessions  Sessions
 	Lockout   *throttle.Lockout

@@ -19,6 +19,7 @@ const (
 	AccountDisabled Kind = "account_disabled"
 	AccountEnabled  Kind = "account_enabled"
 	AccountDeleted  Kind = "account_deleted"
+	AccountRestored Kind = "account_restored"
 	AccountLocked   Kind = "account_locked"
 	AccountUnlocked Kind = "account_unlocked"
 	Invited         Kind = "invited"

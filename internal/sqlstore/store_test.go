@@ -19,6 +19,7 @@ var _ interface {
 	account.Store
 	account.PasswordStore
 	account.TokenStore
+	account.RemovedStore
 	session.Store
 	session.AttemptStore
 	throttle.Store

@@ -41,34 +41,35 @@
     const input = document.getElementById(rules.dataset.adviceFor);
     const again = input.form.elements.namedItem(input.name + "_confirm");
     const line = rules.querySelector("[role=status]");
-    const say = (text, good) => {
+    const say = (text, judged) => {
       if (line.textContent !== text) line.textContent = text;
       line.hidden = text === "";
-      line.classList.toggle("good", good);
+      line.classList.toggle("good", judged === "good");
+      line.classList.toggle("bad", judged === "bad");
     };
     let timer = 0;
     let asked = 0;
     const look = async () => {
       const turn = ++asked;
       const typed = input.value;
-      if (typed === "") return say("", false);
+      if (typed === "") return say("");
       const missing = Number(rules.dataset.least) - [...typed.normalize("NFC")].length;
-      if (missing > 0) return say(missing === 1 ? "One more character." : `${missing} more characters.`, false);
+      if (missing > 0) return say(missing === 1 ? "One more character." : `${missing} more characters.`);
       let answer;
       try {
         const response = await fetch(rules.dataset.asks, {
           method: "POST", headers: { Accept: "application/json" },
           body: new URLSearchParams({ password: typed, username: input.form.elements.namedItem("username")?.value ?? input.form.elements.namedItem("identifier")?.value ?? "" }),
         });
-        if (!response.ok) return say("", false);
+        if (!response.ok) return say("");
         answer = await response.json();
       } catch {
-        return say("", false);
+        return say("");
       }
       if (turn !== asked) return;
-      if (!answer.ok) return say(answer.problem, false);
-      if (again && again.value !== "" && again.value !== typed) return say("A good password. The second field has another one.", false);
-      say("A good password.", true);
+      if (!answer.ok) return say(answer.problem, "bad");
+      if (again && again.value !== "" && again.value !== typed) return say("A good password. The second field has another one.", "bad");
+      say("A good password.", "good");
     };
     const later = () => {
       clearTimeout(timer);
@@ -84,7 +85,7 @@
     let left = Number(button.dataset.waits);
     const tick = () => {
       button.disabled = left > 0;
-      button.textContent = left > 0 ? `${label} in ${left} s` : label;
+      button.textContent = left > 0 ? `Again in ${left} s` : label;
       if (left-- > 0) setTimeout(tick, 1000);
     };
     tick();
