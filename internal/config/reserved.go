@@ -15,8 +15,6 @@ type reservedKey struct {
 	only any
 	// also are further values that mean the same to this version.
 	also []any
-	// warning is said about the values in also; empty for nothing.
-	warning string
 	// about describes the key in the schema.
 	about string
 }
@@ -115,9 +113,6 @@ func (s reservedSet) check(got, only any, at path, report *Report) {
 	}
 	k := s[at.pattern]
 	if slices.ContainsFunc(k.also, func(v any) bool { return same(got, v) }) {
-		if k.warning != "" {
-			report.put(Finding{Path: at.concrete, Message: k.warning, Hint: "Leave it out, or set it to " + show(only) + ".", Warning: true})
-		}
 		return
 	}
 	report.put(Finding{Path: at.concrete, Message: "is not supported by this version with another value than " + show(only), Hint: "Leave it out."})
