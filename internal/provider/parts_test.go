@@ -328,13 +328,13 @@ func TestClaimsAreReadByExactName(t *testing.T) {
 func TestAddressAndVerificationStayTogether(t *testing.T) {
 	token := claims{"sub": []byte(`"s"`), "email": []byte(`"a@x.example"`)}
 	userinfo := claims{"email": []byte(`"b@x.example"`), "email_verified": []byte("true"), "sub": []byte(`"t"`), "groups": []byte(`["g"]`)}
-	id, err := token.complete(userinfo, "email").describe(ClaimsConfig{}.resolve())
+	id, err := token.complete(userinfo, "email").describe(ClaimsConfig{}.resolve(ClaimsConfig{}))
 	if err != nil || id.Email != "a@x.example" || id.EmailVerified {
 		t.Errorf("identity %+v, %v", id, err)
 	}
 	token = claims{"sub": []byte(`"s"`), "email_verified": []byte("true")}
 	userinfo = claims{"email": []byte(`"b@x.example"`)}
-	id, err = token.complete(userinfo, "email").describe(ClaimsConfig{}.resolve())
+	id, err = token.complete(userinfo, "email").describe(ClaimsConfig{}.resolve(ClaimsConfig{}))
 	if err != nil || id.Email != "b@x.example" || id.EmailVerified {
 		t.Errorf("identity %+v, %v", id, err)
 	}
