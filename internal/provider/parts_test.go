@@ -210,7 +210,7 @@ func TestStayHere(t *testing.T) {
 
 func TestKeysThatAreNotForUs(t *testing.T) {
 	const set = `{"keys":[
-		{"kty":"OKP","crv":"Ed448","x":"AAAA","kid":"a"}, {"kty":"oct","k":"c2VjcmV0","kid":"b"}, 7,
+		{"kty":"OKP","crv":"Ed448","x":"AAAA","kid":"a"}, {"kty":"oct","k":"c2VjcmV0","kid":"b"}, 7, {"kty":"AKP","alg":"ML-DSA-0","pub":"AAAA","kid":"d"},
 		{"kty":"EC","crv":"secp256k1","alg":"ES256K","x":"AA","y":"AA","kid":"c"},
 		{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","kid":"enc","use":"enc"},
 		{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","kid":"private"},
