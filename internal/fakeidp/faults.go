@@ -25,6 +25,8 @@ type Faults struct {
 	EditUserinfo func(map[string]any)
 	// Signing is how ID tokens and logout tokens are signed.
 	Signing Signing
+	// TokenType takes the place of the "typ" header of ID tokens and logout tokens; empty keeps it and "-" leaves it out.
+	TokenType string
 }
 
 // Trouble is what goes wrong at an endpoint before it answers. Several may be combined; they happen in the order of the fields.

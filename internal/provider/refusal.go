@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -34,8 +33,8 @@ func (r *redirector) garbled(reason string) error {
 
 // tokenRefused is an ID token that is not believed, or whose keys cannot be had.
 func (r *redirector) tokenRefused(err error) error {
-	var b *badToken
-	if !errors.As(err, &b) {
+	b, ok := asBad(err)
+	if !ok {
 		return r.unreachable(err)
 	}
 	return fault.Wrap(fault.Unauthenticated, fmt.Sprintf("The answer from %s could not be verified, so nobody was signed in. Please sign in again.",
