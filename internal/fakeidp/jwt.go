@@ -97,6 +97,9 @@ func (s *Server) issue(f Faults, c Client, typ string, claims map[string]any) (s
 	if f.TokenType == "-" {
 		delete(header, "typ")
 	}
+	if f.WithoutKid {
+		delete(header, "kid")
+	}
 	switch f.Signing {
 	case SignNone:
 		header["alg"] = "none"

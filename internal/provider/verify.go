@@ -42,6 +42,7 @@ func bad(reason, format string, args ...any) error {
 type presented struct {
 	raw         string
 	nonce       string // of the attempt
+	refreshed   bool   // came for a refresh token, where there is no nonce to compare
 	accessToken string // that came with it
 }
 
@@ -114,7 +115,7 @@ func (v verifier) check(t *oidc.IDToken, c claims, p presented) error {
 	case hasEvents:
 		// A logout token is signed by the same key for the same audience.
 		return bad("token_kind", "verify ID token: a security event is not a sign-in")
-	case p.nonce == "" || !token.Equal(t.Nonce, p.nonce):
+	case !p.refreshed && (p.nonce == "" || !token.Equal(t.Nonce, p.nonce)):
 		return bad("token_nonce", "verify ID token: the nonce belongs to another attempt")
 	case (hasAZP || len(t.Audience) > 1) && azp != v.clientID:
 		return bad("token_azp", "verify ID token: issued to %q for %q", clip(azp), t.Audience)

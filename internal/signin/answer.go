@@ -39,11 +39,11 @@ func (v *Revalidation) ask(s *session.Session) {
 		v.end(s, "refused", reason)
 	case errors.Is(err, errPutOff):
 		v.count(s, "put_off")
-		v.unanswered(s, info)
+		v.unanswered(s, info, "")
 	default:
 		v.count(s, "unanswered")
 		v.log().Debug("provider did not answer about a session", "provider", s.Provider, "session", s.ID, "error", err)
-		v.unanswered(s, info)
+		v.unanswered(s, info, id.RefreshToken)
 	}
 }
 
@@ -116,8 +116,8 @@ func (v *Revalidation) silence(s *session.Session) {
 	v.write(s, "nothing_to_ask", func(one *session.Session) { one.Grant, one.CheckAfter = noGrant, time.Time{} })
 }
 
-// unanswered lets a session live on for the grace, and asks again soon.
-func (v *Revalidation) unanswered(s *session.Session, info identity.Info) {
+// unanswered lets a session live on for the grace, and asks again soon: with another token where the provider changed it before it failed.
+func (v *Revalidation) unanswered(s *session.Session, info identity.Info, refreshToken string) {
 	now := v.now()
 	since := s.UnansweredSince
 	if since.IsZero() {
@@ -132,7 +132,12 @@ func (v *Revalidation) unanswered(s *session.Session, info identity.Info) {
 	if end := since.Add(info.Grace); next.After(end) {
 		next = end
 	}
-	v.write(s, "", func(one *session.Session) { one.UnansweredSince, one.CheckAfter = moment(since), moment(next) })
+	v.write(s, "", func(one *session.Session) {
+		one.UnansweredSince, one.CheckAfter = moment(since), moment(next)
+		if refreshToken != "" {
+			one.Grant = sealGrant(v.Sealer, s, refreshToken)
+		}
+	})
 }
 
 // write changes a session whose token is still the one that was asked with. It tries for a while: what the provider gave is given once.
