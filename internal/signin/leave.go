@@ -21,6 +21,8 @@ const (
 	leaveWithin = 3 * time.Second
 	// backWithin is how long after that the provider's answer still says something.
 	backWithin = 10 * time.Minute
+	// endTries and endPause are for a store that does not end sessions at the first try.
+	endTries, endPause = 5, 200 * time.Millisecond
 	// leavePurpose is what the state of a sign-out is sealed for.
 	leavePurpose = "sign_out_state"
 )
@@ -115,6 +117,10 @@ func (f *Flow) receiver(providerID string) (identity.LogoutReceiver, error) {
 // endProvider ends what a provider's sign-out names. Nobody being signed in is as good: the provider must not learn who is.
 func (f *Flow) endProvider(ctx context.Context, providerID string, out identity.Logout, how string) error {
 	ended, err := f.Sessions.EndProvider(ctx, providerID, out.Issuer, out.Subject, out.Session)
+	for try := 1; err != nil && try < endTries; try++ { // the token counts as used, so it cannot be sent again
+		time.Sleep(endPause)
+		ended, err = f.Sessions.EndProvider(ctx, providerID, out.Issuer, out.Subject, out.Session)
+	}
 	for _, e := range ended {
 		f.Audit.Record(ctx, audit.Event{
 			Kind: audit.SessionRevoked, AccountID: e.AccountID, Actor: providerID, Provider: providerID, Reason: how,
