@@ -17,6 +17,7 @@ func (a *App) opsHandler() http.Handler {
 	if a.Mail != nil {
 		reg.MustRegister(mailQueue{a.Core})
 	}
+	a.metrics.register(reg)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
