@@ -122,7 +122,7 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 		// Held-up people behind one office address must not be: the limits are for machines.
 		Limits: web.Limits{
 			Starts: perMinute(240), Callbacks: perMinute(60), Passwords: perMinute(120), Resets: perMinute(60), Links: perMinute(120),
-			Checks: perMinute(240),
+			Checks:  perMinute(240),
 			Logouts: perMinute(240),
 		},
 	}
