@@ -28,8 +28,8 @@ const (
 	joinPrice = 10
 )
 
-// The shortest and longest piece that is looked up as a word.
-const minPiece, maxPiece = 3, 24
+// The shortest and longest piece that is looked up as a word, and the longest as a date.
+const minPiece, maxPiece, maxDate = 3, 24, 10
 
 // guesses estimates how many passwords somebody tries who knows how people choose theirs, before they come to p: it divides p into
 // the words, runs, dates and repetitions that make it cheapest, and multiplies their prices. own are words that this attacker tries
@@ -45,6 +45,10 @@ func guesses(p string, own []string) float64 {
 		if read := []rune(r); len(read) == len(runes) && !slices.Equal(read, e.lower) {
 			e.read = append(e.read, read)
 		}
+	}
+	for start := range runes {
+		e.runs = append(e.runs, run(e.lower[start:]))
+		e.again = append(e.again, e.before(start))
 	}
 	best := make([]float64, len(runes)+1)
 	best[0] = 1
@@ -63,6 +67,20 @@ type estimate struct {
 	// read are the readings of look-alikes that differ from lower.
 	read [][]rune
 	own  []string
+	// runs and again are how long the run is that begins at each character, and the text that was there before.
+	runs, again []int
+}
+
+// before returns how much of what begins at start stands before it already.
+func (e *estimate) before(start int) (longest int) {
+	for from := range start {
+		n := 0
+		for from+n < start && start+n < len(e.lower) && e.lower[from+n] == e.lower[start+n] {
+			n++
+		}
+		longest = max(longest, n)
+	}
+	return longest
 }
 
 // sign is the price of one character by itself.
@@ -101,14 +119,17 @@ func (e *estimate) piece(start, end int) float64 {
 	if end-start <= maxPiece {
 		price = e.word(start, end)
 	}
-	length := float64(end - start)
-	if run(e.lower[start:end]) == end-start {
-		price = min(price, runPrice*length)
+	length := end - start
+	if length <= e.runs[start] {
+		price = min(price, runPrice*float64(length))
 	}
-	if at := strings.Index(string(e.lower[:start]), string(e.lower[start:end])); at >= 0 {
+	if length <= e.again[start] {
 		price = min(price, max(4, float64(2*start))) // what was there before, once more
 	}
-	return min(price, date(e.runes[start:end]))
+	if length <= maxDate {
+		price = min(price, date(e.runes[start:end]))
+	}
+	return price
 }
 
 // word is the price of a word, however it is written.

@@ -61,7 +61,7 @@ type Config struct {
 
 // Default returns the section's defaults.
 func (Config) Default() Config {
-	return Config{Failures: 10, Window: 15 * time.Minute, Duration: 15 * time.Minute, Total: maxFailures, NetworkFailures: 100}
+	return Config{Failures: 10, Window: 15 * time.Minute, Duration: 15 * time.Minute, Total: maxFailures, NetworkFailures: 300}
 }
 
 // Validate names every fault.
@@ -80,11 +80,11 @@ func (c Config) Validate() fault.Problems {
 		p.Add("total", "Use a number from failures to 100; NIST SP 800-63B-4 allows no more.", "%d failed sign-ins in a row cannot be the limit", c.Total)
 	}
 	if c.NetworkFailures < 0 {
-		p.Add("network_failures", "100 is usual, 0 is off.", "%d failed sign-ins cannot be the limit", c.NetworkFailures)
+		p.Add("network_failures", "300 is usual, 0 is off.", "%d failed sign-ins cannot be the limit", c.NetworkFailures)
 	}
 	if n := c.NetworkFailures; n > 0 && n < c.Failures && c.Failures <= maxFailures {
 		p = append(p, fault.Problem{Path: "network_failures", Warning: true, Message: "an office behind one address is kept out before one account is locked",
-			Hint: "100 is usual; people who share an address share this count."})
+			Hint: "300 is usual; people who share an address share this count."})
 	}
 	if c.Duration > 24*time.Hour {
 		p = append(p, fault.Problem{Path: "duration", Warning: true, Message: "a lock of more than a day lets a stranger keep people out",
