@@ -41,6 +41,12 @@ type dialect struct {
 	subject func(Config, claims) string
 	// emailVerified decides whether the address is proved; default a JSON true in "email_verified".
 	emailVerified func(Config, claims, string) bool
+	// claims are other names of claims; the configuration goes before them. A name here does not make the groups wanted.
+	claims ClaimsConfig
+	// groupKeys reads a groups claim that is an object: its keys are the groups.
+	groupKeys bool
+	// noUserinfo never asks the userinfo endpoint, because it knows nothing.
+	noUserinfo bool
 	// noOffline leaves offline_access out also where the provider lists it.
 	noOffline bool
 	// assertIssuer makes the issuer the audience of client assertions; default the token endpoint.
@@ -73,7 +79,7 @@ func newRedirector(c Config, env Env, d dialect) (*redirector, error) {
 	}
 	client := newClient(roots, env.Timeout)
 	return &redirector{
-		cfg: c, names: c.Claims.resolve(), env: env, client: client, dialect: d, auth: auth,
+		cfg: c, names: c.Claims.resolve(d.claims), env: env, client: client, dialect: d, auth: auth,
 		log: env.Log.With("provider", c.ID), now: env.Now,
 		discovery: &discovery{issuer: c.Issuer, client: client, log: env.Log.With("provider", c.ID), now: env.Now},
 		verifier:  verifier{clientID: c.ClientID, now: env.Now},
