@@ -35,6 +35,8 @@ type Core struct {
 	Mail     *mail.Sender
 	Accounts *account.Service
 	Audit    audit.Recorder
+	// Sealer seals what is stored and must come back out.
+	Sealer *token.Sealer
 
 	redis *redisstore.Store
 }
@@ -56,6 +58,9 @@ func (c *Core) open(ctx context.Context) error {
 	}
 	c.DB.Log = c.Log
 	c.Audit = c.DB
+	if c.Sealer, err = c.openSealer(ctx); err != nil {
+		return err
+	}
 	var store session.Store = c.DB
 	if cfg.Session.Store == "redis" {
 		if c.redis, err = redisstore.Open(ctx, cfg.Redis); err != nil {
@@ -88,6 +93,20 @@ func (c *Core) open(ctx context.Context) error {
 		c.Accounts.Mail = c.Mail
 	}
 	return nil
+}
+
+// openSealer reads the keys that values are sealed with and makes the first one.
+func (c *Core) openSealer(ctx context.Context) (*token.Sealer, error) {
+	keys, err := c.DB.ListKeys(ctx, token.SealPurpose)
+	if err == nil && len(keys) == 0 {
+		if err = c.DB.CreateKey(ctx, token.NewSealKey(time.Now()), true); err == nil {
+			keys, err = c.DB.ListKeys(ctx, token.SealPurpose)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open seal keys: %w", err)
+	}
+	return token.NewSealer(keys...)
 }
 
 // openProviders makes every provider; none is asked anything.

@@ -12,12 +12,13 @@ const (
 const sweepBatch = 500
 
 // scripts are the changes. Those marked retryable may run twice without harm when a connection breaks after the first.
-type scripts struct{ create, touch, remove, removeAccount, sweep *rueidis.Lua }
+type scripts struct{ create, touch, update, remove, removeAccount, sweep *rueidis.Lua }
 
 func newScripts() scripts {
 	return scripts{
 		create:        rueidis.NewLuaScript(createScript),
 		touch:         rueidis.NewLuaScriptRetryable(touchScript),
+		update:        rueidis.NewLuaScript(updateScript),
 		remove:        rueidis.NewLuaScriptRetryable(removeScript),
 		removeAccount: rueidis.NewLuaScript(removeAccountScript),
 		sweep:         rueidis.NewLuaScriptRetryable(sweepScript),
@@ -44,6 +45,14 @@ const touchScript = `
 local seen = redis.call('HGET', KEYS[1], 'seen')
 if not seen then return 0 end
 if tonumber(seen) < tonumber(ARGV[1]) then redis.call('HSET', KEYS[1], 'seen', ARGV[1]) end
+return 1`
+
+// updateScript replaces a session's data where it is still what was read; the time of its end stays.
+//
+//	KEYS session   ARGV data that was read, new data
+const updateScript = `
+if redis.call('HGET', KEYS[1], 'data') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'data', ARGV[2])
 return 1`
 
 // removeScript ends one session.

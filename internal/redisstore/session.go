@@ -19,28 +19,34 @@ import (
 // record is session.Session as JSON. The compiler holds the two together: one converts to the other only while their fields
 // are the same.
 type record struct {
-	ID              string        `json:"id"`
-	SecretDigest    string        `json:"secret_digest"`
-	AccountID       string        `json:"account_id"`
-	Email           string        `json:"email,omitempty"`
-	EmailDoubtful   bool          `json:"email_doubtful,omitempty"`
-	Name            string        `json:"name,omitempty"`
-	Username        string        `json:"username,omitempty"`
-	Groups          []string      `json:"groups,omitempty"`
-	Provider        string        `json:"provider"`
-	Issuer          string        `json:"issuer,omitempty"`
-	Subject         string        `json:"subject,omitempty"`
-	ProviderSession string        `json:"provider_session,omitempty"`
-	IDToken         string        `json:"id_token,omitempty"`
-	AMR             []string      `json:"amr,omitempty"`
-	SignedInAt      time.Time     `json:"signed_in_at"`
-	AuthTime        time.Time     `json:"auth_time,omitzero"`
-	LastSeen        time.Time     `json:"-"` // in a field of its own, which a touch changes
-	ExpiresAt       time.Time     `json:"expires_at"`
-	IdleTimeout     time.Duration `json:"idle_timeout"`
-	Address         string        `json:"address,omitempty"`
-	UserAgent       string        `json:"user_agent,omitempty"`
-	Remember        bool          `json:"remember,omitempty"`
+	ID                string        `json:"id"`
+	SecretDigest      string        `json:"secret_digest"`
+	AccountID         string        `json:"account_id"`
+	Email             string        `json:"email,omitempty"`
+	EmailDoubtful     bool          `json:"email_doubtful,omitempty"`
+	Name              string        `json:"name,omitempty"`
+	Username          string        `json:"username,omitempty"`
+	Groups            []string      `json:"groups,omitempty"`
+	Provider          string        `json:"provider"`
+	Issuer            string        `json:"issuer,omitempty"`
+	Subject           string        `json:"subject,omitempty"`
+	ProviderSession   string        `json:"provider_session,omitempty"`
+	IDToken           string        `json:"id_token,omitempty"`
+	AMR               []string      `json:"amr,omitempty"`
+	Grant             string        `json:"grant,omitempty"`
+	CheckedAt         time.Time     `json:"checked_at,omitzero"`
+	FactorAt          time.Time     `json:"factor_at,omitzero"`
+	Device            string        `json:"device,omitempty"`
+	PasswordExpires   time.Time     `json:"password_expires,omitzero"`
+	PasswordChangeURL string        `json:"password_change_url,omitempty"`
+	SignedInAt        time.Time     `json:"signed_in_at"`
+	AuthTime          time.Time     `json:"auth_time,omitzero"`
+	LastSeen          time.Time     `json:"-"` // in a field of its own, which a touch changes
+	ExpiresAt         time.Time     `json:"expires_at"`
+	IdleTimeout       time.Duration `json:"idle_timeout"`
+	Address           string        `json:"address,omitempty"`
+	UserAgent         string        `json:"user_agent,omitempty"`
+	Remember          bool          `json:"remember,omitempty"`
 }
 
 func noSession() error { return fault.New(fault.NotFound, "There is no such session.") }
@@ -110,6 +116,44 @@ func (s *Store) TouchSession(ctx context.Context, id string, seen time.Time) err
 		return noSession()
 	}
 	return translate("touch session", err)
+}
+
+// updateTries bounds how often an update starts anew because another one was faster.
+const updateTries = 100
+
+// UpdateSession implements session.Store. What was read is written only while it is still there unchanged.
+func (s *Store) UpdateSession(ctx context.Context, id string, change func(*session.Session) error) (*session.Session, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	for range updateTries {
+		answer := s.client.Do(ctx, s.get(id))
+		before, err := decode(answer)
+		if err != nil {
+			return nil, err
+		}
+		read, err := answer.AsStrSlice() // as it stands there: another release may have written it
+		if err != nil {
+			return nil, fmt.Errorf("update session: %w", err)
+		}
+		after := *before
+		after.Groups, after.AMR = slices.Clone(before.Groups), slices.Clone(before.AMR)
+		if err := change(&after); err != nil {
+			return nil, err
+		}
+		after.Keep(before)
+		data, err := json.Marshal(record(after))
+		if err != nil {
+			return nil, fmt.Errorf("update session: %w", err)
+		}
+		done, err := s.scripts.update.Exec(ctx, s.client, []string{sessionPrefix + id}, []string{read[0], string(data)}).AsInt64()
+		if err != nil {
+			return nil, translate("update session", err)
+		}
+		if done == 1 {
+			return &after, nil
+		}
+	}
+	return nil, fault.New(fault.Unavailable, "The store of sign-ins is busy. Try again in a moment.")
 }
 
 // DeleteSession implements session.Store.

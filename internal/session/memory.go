@@ -210,6 +210,8 @@ func same(a, b *Session) bool {
 		a.Email == b.Email && a.EmailDoubtful == b.EmailDoubtful && a.Name == b.Name && a.Username == b.Username && slices.Equal(a.Groups, b.Groups) &&
 		a.Provider == b.Provider && a.Issuer == b.Issuer && a.Subject == b.Subject && a.ProviderSession == b.ProviderSession &&
 		a.IDToken == b.IDToken && slices.Equal(a.AMR, b.AMR) &&
+		a.Grant == b.Grant && a.CheckedAt.Equal(b.CheckedAt) && a.FactorAt.Equal(b.FactorAt) && a.Device == b.Device &&
+		a.PasswordExpires.Equal(b.PasswordExpires) && a.PasswordChangeURL == b.PasswordChangeURL &&
 		a.SignedInAt.Equal(b.SignedInAt) && a.AuthTime.Equal(b.AuthTime) && a.ExpiresAt.Equal(b.ExpiresAt) &&
 		a.IdleTimeout == b.IdleTimeout && a.Address == b.Address && a.UserAgent == b.UserAgent && a.Remember == b.Remember
 }

@@ -30,6 +30,17 @@ type Session struct {
 	IDToken string
 	// AMR are the methods used (RFC 8176).
 	AMR []string
+	// Grant is what the provider is asked with again (identity.Grant), sealed; empty where nothing can be asked. Never shown.
+	Grant string
+	// CheckedAt is when the provider last confirmed the person; at the start, when they signed in.
+	CheckedAt time.Time
+	// FactorAt is when the person last proved a second factor to us, zero where they did not.
+	FactorAt time.Time
+	// Device names the remembered device that stood in for a second factor; empty for none.
+	Device string
+	// PasswordExpires and PasswordChangeURL are the provider's word about its password; zero where it says nothing.
+	PasswordExpires   time.Time
+	PasswordChangeURL string
 
 	SignedInAt time.Time
 	// AuthTime is when the person last proved who they are.
@@ -51,6 +62,12 @@ func (s *Session) Live(now time.Time) bool {
 	return now.Before(s.ExpiresAt) && now.Before(s.LastSeen.Add(s.IdleTimeout))
 }
 
+// Keep gives s the fields that UpdateSession does not change back from before; for stores.
+func (s *Session) Keep(before *Session) {
+	s.ID, s.SecretDigest, s.AccountID, s.Provider = before.ID, before.SecretDigest, before.AccountID, before.Provider
+	s.SignedInAt, s.LastSeen, s.ExpiresAt = before.SignedInAt, before.LastSeen, before.ExpiresAt
+}
+
 // Store keeps sessions. Implementations are safe for concurrent use by several processes and translate a missing record to
 // fault.NotFound. A session past its ExpiresAt may be gone at any time.
 type Store interface {
@@ -60,6 +77,10 @@ type Store interface {
 	GetSession(ctx context.Context, id string) (*Session, error)
 	// TouchSession moves LastSeen on (never back). A session that is gone stays gone: fault.NotFound.
 	TouchSession(ctx context.Context, id string, seen time.Time) error
+	// UpdateSession reads, changes and writes in one step, and returns what was written; a session that is gone is fault.NotFound and stays
+	// gone. ID, SecretDigest, AccountID, Provider, SignedInAt, LastSeen and ExpiresAt stay as they were whatever change does. Where change
+	// returns an error nothing is written. Change may be called more than once.
+	UpdateSession(ctx context.Context, id string, change func(*Session) error) (*Session, error)
 	// DeleteSession ends one session; one that is gone is no error.
 	DeleteSession(ctx context.Context, id string) error
 	// DeleteAccountSessions ends the sessions of an account but for one id, which may be "". It returns the ids it ended.

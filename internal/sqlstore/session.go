@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"crmgate/internal/fault"
@@ -12,18 +13,21 @@ import (
 const noSession = "There is no such session."
 
 const sessionColumns = `id, secret_digest, account_id, email, email_doubtful, name, username, group_names, provider, issuer, subject, provider_session,
-	id_token, amr, signed_in_at, auth_time, last_seen, expires_at, idle_timeout, address, user_agent, remember`
+	id_token, amr, signed_in_at, auth_time, last_seen, expires_at, idle_timeout, address, user_agent, remember,
+	grant_sealed, checked_at, factor_at, device, password_expires, password_change_url`
 
 func scanSession(r row) (*session.Session, error) {
 	var s session.Session
 	var groups, amr string
-	var signedIn, auth, seen, expires, idle int64
+	var signedIn, auth, seen, expires, idle, checked, factor, password int64
 	err := r.Scan(&s.ID, &s.SecretDigest, &s.AccountID, &s.Email, &s.EmailDoubtful, &s.Name, &s.Username, &groups, &s.Provider, &s.Issuer, &s.Subject,
-		&s.ProviderSession, &s.IDToken, &amr, &signedIn, &auth, &seen, &expires, &idle, &s.Address, &s.UserAgent, &s.Remember)
+		&s.ProviderSession, &s.IDToken, &amr, &signedIn, &auth, &seen, &expires, &idle, &s.Address, &s.UserAgent, &s.Remember,
+		&s.Grant, &checked, &factor, &s.Device, &password, &s.PasswordChangeURL)
 	if err != nil {
 		return nil, err
 	}
 	s.SignedInAt, s.AuthTime, s.LastSeen, s.ExpiresAt = at(signedIn), at(auth), at(seen), at(expires)
+	s.CheckedAt, s.FactorAt, s.PasswordExpires = at(checked), at(factor), at(password)
 	s.IdleTimeout = time.Duration(idle) * time.Millisecond
 	if s.Groups, err = unlist(groups); err == nil {
 		s.AMR, err = unlist(amr)
@@ -37,13 +41,46 @@ func scanSession(r row) (*session.Session, error) {
 // CreateSession implements session.Store.
 func (d *DB) CreateSession(ctx context.Context, s *session.Session) error {
 	_, err := write(ctx, d, step{verb: "create session"}, func(ctx context.Context, q queryer) (struct{}, error) {
-		err := exec(ctx, q, "INSERT INTO sessions ("+sessionColumns+") VALUES ("+values(22)+")",
-			s.ID, s.SecretDigest, s.AccountID, text(s.Email), s.EmailDoubtful, text(s.Name), text(s.Username), list(s.Groups), s.Provider, text(s.Issuer),
-			text(s.Subject), text(s.ProviderSession), text(s.IDToken), list(s.AMR), ms(s.SignedInAt), ms(s.AuthTime), ms(s.LastSeen),
-			ms(s.ExpiresAt), s.IdleTimeout.Milliseconds(), text(s.Address), text(s.UserAgent), s.Remember)
+		err := exec(ctx, q, "INSERT INTO sessions ("+sessionColumns+") VALUES ("+values(28)+")", sessionValues(s)...)
 		return struct{}{}, taken(err, "This session exists already.")
 	})
 	return err
+}
+
+// sessionValues are the values of sessionColumns.
+func sessionValues(s *session.Session) []any {
+	return []any{
+		s.ID, s.SecretDigest, s.AccountID, text(s.Email), s.EmailDoubtful, text(s.Name), text(s.Username), list(s.Groups), s.Provider, text(s.Issuer),
+		text(s.Subject), text(s.ProviderSession), text(s.IDToken), list(s.AMR), ms(s.SignedInAt), ms(s.AuthTime), ms(s.LastSeen),
+		ms(s.ExpiresAt), s.IdleTimeout.Milliseconds(), text(s.Address), text(s.UserAgent), s.Remember,
+		s.Grant, ms(s.CheckedAt), ms(s.FactorAt), s.Device, ms(s.PasswordExpires), text(s.PasswordChangeURL),
+	}
+}
+
+// UpdateSession implements session.Store. The row is locked by a change that changes nothing before it is read: on PostgreSQL two that
+// read first would both write.
+func (d *DB) UpdateSession(ctx context.Context, id string, change func(*session.Session) error) (*session.Session, error) {
+	return write(ctx, d, step{"update session", noSession}, func(ctx context.Context, q queryer) (*session.Session, error) {
+		s, err := scanSession(q.QueryRowContext(ctx, "UPDATE sessions SET id = id WHERE id = $1 RETURNING "+sessionColumns, id))
+		if err != nil {
+			return nil, err
+		}
+		before := *s
+		if err := change(s); err != nil {
+			return nil, err
+		}
+		s.Keep(&before)
+		return s, exec(ctx, q, updateSession(), sessionValues(s)...)
+	})
+}
+
+// updateSession writes sessionValues over the row of that id.
+func updateSession() string {
+	columns := strings.Split(sessionColumns, ",")
+	for i, c := range columns {
+		columns[i] = fmt.Sprintf("%s = $%d", strings.TrimSpace(c), i+1)
+	}
+	return "UPDATE sessions SET " + strings.Join(columns, ", ") + " WHERE id = $1"
 }
 
 const getSession = "SELECT " + sessionColumns + " FROM sessions WHERE id = $1"

@@ -22,6 +22,7 @@ var _ interface {
 	session.AttemptStore
 	throttle.Store
 	token.KeyStore
+	token.OnceStore
 	audit.Recorder
 	audit.Reader
 } = (*sqlstore.DB)(nil)
@@ -48,6 +49,7 @@ func suites(t *testing.T, d *sqlstore.DB) {
 	t.Run("Attempts", func(t *testing.T) { storetest.Attempts(t, d) })
 	t.Run("Accounts", func(t *testing.T) { storetest.Accounts(t, d) })
 	t.Run("Throttle", func(t *testing.T) { storetest.Throttle(t, d) })
+	t.Run("Once", func(t *testing.T) { storetest.Once(t, d) })
 	t.Run("Keys", func(t *testing.T) { storetest.Keys(t, d) })
 	t.Run("Audit", func(t *testing.T) { storetest.Audit(t, d) })
 }

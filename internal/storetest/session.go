@@ -1,7 +1,9 @@
 package storetest
 
 import (
+	"errors"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,6 +20,8 @@ func newSession(accountID string, at time.Time) *session.Session {
 		Provider: "contoso", Issuer: "https://id.example.com/", Subject: "00u1", ProviderSession: "sid-1", IDToken: "e30.e30.x",
 		AMR: []string{"pwd", "mfa"}, SignedInAt: at, AuthTime: at.Add(-time.Minute), LastSeen: at, ExpiresAt: at.Add(time.Hour),
 		IdleTimeout: 30 * time.Minute, Address: "2001:db8::1", UserAgent: "Mozilla/5.0 (X11)", Remember: true,
+		Grant: "key.sealed", CheckedAt: at.Add(time.Second), FactorAt: at.Add(-time.Second), Device: "device-1",
+		PasswordExpires: at.Add(100 * time.Hour), PasswordChangeURL: "https://id.example.com/change?a=1",
 	}
 }
 
@@ -25,6 +29,7 @@ func newSession(accountID string, at time.Time) *session.Session {
 func Sessions(t *testing.T, s session.Store) {
 	t.Run("round trip", func(t *testing.T) { sessionRoundTrip(t, s) })
 	t.Run("touch", func(t *testing.T) { sessionTouch(t, s) })
+	t.Run("update", func(t *testing.T) { sessionUpdate(t, s) })
 	t.Run("delete", func(t *testing.T) { sessionDelete(t, s) })
 	t.Run("accounts apart", func(t *testing.T) { sessionAccounts(t, s) })
 	t.Run("sweep", func(t *testing.T) { sessionSweep(t, s) })
@@ -67,6 +72,45 @@ func sessionTouch(t *testing.T, s session.Store) {
 	ok(t, err)
 	same(t, "ListSessions after TouchSession", []*session.Session{want}, list)
 	wantKind(t, "TouchSession of an unknown id", s.TouchSession(t.Context(), token.NewID(), now()), fault.NotFound)
+}
+
+func sessionUpdate(t *testing.T, s session.Store) {
+	want := newSession(token.NewID(), now())
+	ok(t, s.CreateSession(t.Context(), want))
+	ok(t, s.TouchSession(t.Context(), want.ID, want.SignedInAt.Add(time.Minute)))
+	want.LastSeen = want.SignedInAt.Add(time.Minute)
+	want.Groups, want.Grant, want.FactorAt = []string{"support"}, "key.other", want.SignedInAt.Add(time.Minute)
+	got, err := s.UpdateSession(t.Context(), want.ID, func(one *session.Session) error {
+		one.Groups, one.Grant, one.FactorAt = want.Groups, want.Grant, want.FactorAt
+		one.AccountID, one.SecretDigest, one.ExpiresAt, one.LastSeen = "other", "other", time.Time{}, time.Time{} // stay as they were
+		return nil
+	})
+	ok(t, err)
+	same(t, "UpdateSession", want, got)
+	got, err = s.GetSession(t.Context(), want.ID)
+	ok(t, err)
+	same(t, "GetSession after UpdateSession", want, got)
+
+	refused := errors.New("no")
+	if _, err := s.UpdateSession(t.Context(), want.ID, func(one *session.Session) error { one.Name = "x"; return refused }); !errors.Is(err, refused) {
+		t.Errorf("UpdateSession with a change that refuses = %v", err)
+	}
+	for _, err := range together(20, func(int) error {
+		_, err := s.UpdateSession(t.Context(), want.ID, func(one *session.Session) error { one.Device += "x"; return nil })
+		return err
+	}) {
+		ok(t, err)
+	}
+	want.Device += strings.Repeat("x", 20)
+	got, err = s.GetSession(t.Context(), want.ID)
+	ok(t, err)
+	same(t, "after twenty updates at once", want, got)
+
+	ok(t, s.DeleteSession(t.Context(), want.ID))
+	_, err = s.UpdateSession(t.Context(), want.ID, func(*session.Session) error { return nil })
+	wantKind(t, "UpdateSession after DeleteSession", err, fault.NotFound)
+	_, err = s.GetSession(t.Context(), want.ID)
+	wantKind(t, "GetSession after an update too late", err, fault.NotFound)
 }
 
 func sessionDelete(t *testing.T, s session.Store) {
