@@ -33,7 +33,6 @@ func reservedKeys() []reservedKey {
 		{pattern: "providers[].revalidate", only: time.Duration(0), also: []any{5 * time.Minute},
 			warning: "is not done by this version: a live session is not checked against the provider again",
 			about:   "How often a live session is checked against the provider; reserved."},
-		{pattern: "providers[].password_change", only: false, about: "Change directory passwords here; reserved."},
 		{pattern: "local.password.min_length_with_factor", only: 8, about: "Shortest password beside a second factor; reserved."},
 		{pattern: "local.password.max_age", only: time.Duration(0), about: "How long a password may be used; reserved."},
 		{pattern: "local.password.breach_check", only: "", about: "List of breached passwords; reserved."},
