@@ -81,3 +81,21 @@ func writePEM(t testing.TB, file, kind string, der []byte) {
 		t.Fatalf("write certificate: %v", err)
 	}
 }
+
+// BundleCA writes the authorities of several servers into one file.
+func BundleCA(t testing.TB, files ...string) string {
+	t.Helper()
+	var all []byte
+	for _, f := range files {
+		pem, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatalf("bundle authorities: %v", err)
+		}
+		all = append(all, pem...)
+	}
+	bundle := filepath.Join(t.TempDir(), "bundle.pem")
+	if err := os.WriteFile(bundle, all, 0o600); err != nil {
+		t.Fatalf("bundle authorities: %v", err)
+	}
+	return bundle
+}
