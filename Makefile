@@ -32,6 +32,7 @@ node nodejs
 npm npm
 gcc gcc libc6-dev
 php php-cli
+trytond tryton-server tryton-sao tryton-proteus tryton-modules-sale-opportunity
 /usr/bin/python3 python3
 endef
 export NEEDED
