@@ -13,9 +13,9 @@ import (
 	"crmgate/internal/throttle"
 )
 
-// ChangePassword changes a directory's password with the current one and signs the person in with the new one. A wrong name or
-// current password is identity.ErrWrongPassword, counted like one at sign-in; a new password that is refused is fault.Invalid.
-// StepElsewhere is for a password that is not changed here.
+// ChangePassword changes a directory's or a local password with the current one and signs the person in with the new one. A wrong
+// name or current password is identity.ErrWrongPassword, counted like one at sign-in; a new password that is refused is fault.Invalid
+// or *account.PasswordError. StepElsewhere is for a password that is not changed here.
 func (f *Flow) ChangePassword(w http.ResponseWriter, r *http.Request, req Request) (Step, error) {
 	ctx := r.Context()
 	p, err := f.whose(ctx, req)
@@ -25,11 +25,7 @@ func (f *Flow) ChangePassword(w http.ResponseWriter, r *http.Request, req Reques
 	changer, ok := p.provider.(identity.PasswordChanger)
 	switch {
 	case p.local:
-		// The password comes first here, too: where a name may be local or the directory's, the answer must not tell which it is.
-		if _, err := f.Accounts.CheckPassword(ctx, req.Identifier, req.Password); err != nil {
-			return Step{}, err
-		}
-		return Step{Kind: StepElsewhere}, nil
+		return f.changeLocal(w, r, p, req)
 	case p.provider == nil:
 		return Step{Kind: StepUnknown}, nil
 	case !ok || !changer.Info().Password.ChangeHere:
@@ -58,13 +54,33 @@ func (f *Flow) ChangePassword(w http.ResponseWriter, r *http.Request, req Reques
 	return f.Next(w, r, p)
 }
 
+// changeLocal is ChangePassword for a local account. The password comes first here, too: where a name may be local or the directory's,
+// the answer must not tell which it is.
+func (f *Flow) changeLocal(w http.ResponseWriter, r *http.Request, p progress, req Request) (Step, error) {
+	ctx := r.Context()
+	if f.ChangeLocal == nil {
+		_, err := f.Accounts.CheckPassword(ctx, req.Identifier, req.Password)
+		return Step{Kind: StepElsewhere}, err
+	}
+	if err := f.ChangeLocal(ctx, req.Identifier, req.Password, req.NewPassword); err != nil {
+		return Step{}, err // package account has recorded why
+	}
+	p.via = account.OwnerLocal
+	var err error
+	if p.account, err = f.Accounts.CheckPassword(ctx, req.Identifier, req.NewPassword); err != nil {
+		return Step{}, err
+	}
+	return f.Next(w, r, p)
+}
+
 // notYet is a sign-in with the new password that did not work. Another server may not have heard of it.
 func notYet(name string, err error) error {
 	if fault.Is(err, fault.Forbidden) {
 		return err // it says what else is wrong
 	}
+	// Not wrapped: ErrWrongPassword would be about the current password, which was right.
 	return fault.Wrap(fault.Unavailable, fmt.Sprintf("Your password at %s is changed, but signing in with it did not work yet. Wait a minute, then sign in with "+
-		"the new password.", name), err).WithReason("changed_not_signed_in").WithNext(fault.NextSignIn)
+		"the new password.", name), fmt.Errorf("sign in with the new password: %v", err)).WithReason("changed_not_signed_in").WithNext(fault.NextSignIn)
 }
 
 // changed records a new password. Whose it is, is known once the account is.

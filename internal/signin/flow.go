@@ -29,6 +29,8 @@ type Flow struct {
 	Attempts session.AttemptStore
 	Sessions *session.Manager
 	Audit    audit.Recorder
+	// ChangeLocal changes a local password with the one that is known; account.Service.ChangePassword is one. Nil leaves that to the reset.
+	ChangeLocal func(ctx context.Context, identifier, current, fresh string) error
 	// LocalEnabled offers the local password to people whose address no provider has.
 	LocalEnabled bool
 	// BaseURL is public_url plus path_prefix.
