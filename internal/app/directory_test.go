@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"crmgate/internal/app"
 	"crmgate/internal/audit"
@@ -182,5 +183,33 @@ func TestKnownPasswordIsChanged(t *testing.T) {
 	change(t, b, "alice-pw-1", "Three-new-words-9")
 	if b.status != http.StatusOK || !strings.Contains(b.body, "for alice@example.test") {
 		t.Errorf("%d %s", b.status, b.body)
+	}
+}
+
+// A session ends soon after its person's entry does, and stays while the directory is down.
+func TestDirectorySessionEndsWithTheEntry(t *testing.T) {
+	d := realtest.Slapd(t)
+	gate, _ := staffGate(t, slapdEntry(d, "revalidate: 1s"))
+	ann, bob := signInTo(t, gate, "alice@example.test", "alice-pw-1"), signInTo(t, gate, "bob@example.test", "bob-pw-1")
+	d.Change(t, "dn: "+d.PersonDN("bob")+"\nchangetype: modify\nreplace: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z\n")
+	signedIn := func(b *browser) bool {
+		must(t, b.open(gate+"/_gate/session"))
+		return b.status == http.StatusOK
+	}
+	end := time.Now().Add(6 * time.Second)
+	for signedIn(bob) {
+		if time.Now().After(end) {
+			t.Fatal("a locked account is signed in after six seconds")
+		}
+		must(t, bob.open(gate+"/deals"))
+		time.Sleep(200 * time.Millisecond)
+	}
+	d.Stop(t)
+	for range 10 {
+		must(t, ann.open(gate+"/deals"))
+		time.Sleep(200 * time.Millisecond)
+	}
+	if !signedIn(ann) {
+		t.Error("a directory that is down ended a session")
 	}
 }
