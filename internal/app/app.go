@@ -109,7 +109,8 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 	cfg, prefix := a.Config, a.Config.Server.PathPrefix
 	flow := &signin.Flow{
 		Realms: a.Realms, Accounts: a.Accounts, Attempts: a.DB, Sessions: a.Sessions, Audit: a.Audit, Sealer: a.Sealer, Once: a.DB,
-		Count: a.metrics.logout, LocalEnabled: cfg.Local.Enabled, BaseURL: a.baseURL(), Prefix: prefix,
+		ChangeLocal: a.Accounts.ChangePassword,
+		Count:       a.metrics.logout, LocalEnabled: cfg.Local.Enabled, BaseURL: a.baseURL(), Prefix: prefix,
 	}
 	pages := &web.Handler{
 		Flow: flow, Logouts: flow,

@@ -28,7 +28,6 @@ func reservedKeys() []reservedKey {
 		{pattern: "upstreams[].health", only: healthConfig{Interval: 10 * time.Second}, about: "Active health checks; reserved."},
 		{pattern: "access.rules[].require_factor", only: false, about: "Ask for a second factor; reserved."},
 		{pattern: "providers[].factor", only: "trust", about: "Second factor on top of the provider's own; reserved."},
-		{pattern: "providers[].password_change", only: false, about: "Change directory passwords here; reserved."},
 		{pattern: "factors", about: "Second factors; reserved.", only: factorsConfig{
 			Policy: "optional", RequiredFor: requiredForConfig{Admins: true},
 			Allowed:        []string{"passkey", "totp", "email", "sms", "recovery"},

@@ -24,6 +24,8 @@ const (
 	StepRedirect
 	// StepPassword shows the password page.
 	StepPassword
+	// StepElsewhere says where a password is changed that cannot be changed here: at Provider, or, without one, by a reset.
+	StepElsewhere
 	// StepDone sends the browser to URL, where it was going; the session has started.
 	StepDone
 )
@@ -33,7 +35,7 @@ type Step struct {
 	Kind StepKind
 	// URL belongs to StepRedirect and StepDone.
 	URL string
-	// Provider is whose password StepPassword asks for; nil where it is a local one or must not be told.
+	// Provider is whose password StepPassword asks for, or whose answer an error is; nil where it is a local one or must not be told.
 	Provider *identity.Info
 	// Used belongs to StepDone.
 	Used Way
@@ -116,8 +118,6 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, p progress) (Step,
 	}
 	if p.via != account.OwnerLocal {
 		s.Groups = p.identity.Groups
-	} else {
-		s.PasswordExpires = a.PasswordExpires
 	}
 	if len(s.AMR) == 0 && p.identity.IDToken == "" {
 		s.AMR = []string{"pwd"}
@@ -126,6 +126,9 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, p progress) (Step,
 		s.AuthTime = f.now()
 	}
 	f.keep(&s, p.identity)
+	if p.via == account.OwnerLocal {
+		s.PasswordExpires = moment(a.PasswordExpires)
+	}
 	started, err := f.Sessions.Start(w, r, s)
 	if err != nil {
 		return Step{}, err
