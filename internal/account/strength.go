@@ -18,8 +18,9 @@ var wordRanks string
 
 // The price of a piece of a password, in guesses.
 const (
-	// wordBase is added to a word's place: that there is a word, and which list it is from, has to be guessed as well.
-	wordBase = 20
+	// wordBase is added to a word's place: that there is a word, and which list it is from, has to be guessed as well, and nobody who
+	// puts words together tries the most frequent ones alone.
+	wordBase = 200
 	// runPrice is for each key of a run: where it begins, which way it goes.
 	runPrice = 50
 	// datePrice is for a day of a century, yearPrice for a year of that century and the next decades.
@@ -139,8 +140,8 @@ func (e *estimate) word(start, end int) float64 {
 	slices.Reverse(back)
 	price = min(price, 2*e.rank(string(back)))
 	for _, read := range e.read {
-		if swapped := differences(read[start:end], e.lower[start:end]); swapped > 0 {
-			price = min(price, float64(2*swapped)*e.rank(string(read[start:end])))
+		if !slices.Equal(read[start:end], e.lower[start:end]) {
+			price = min(price, 2*e.rank(string(read[start:end])))
 		}
 	}
 	return price * capitals(e.runes[start:end])
@@ -149,7 +150,7 @@ func (e *estimate) word(start, end int) float64 {
 // rank is the price of a word in small letters.
 func (e *estimate) rank(w string) float64 {
 	if i := slices.Index(e.own, w); i >= 0 {
-		return float64(i + 1)
+		return wordBase + float64(i+1)
 	}
 	if r := rankOf(w); r > 0 {
 		return wordBase + float64(r)
@@ -199,15 +200,6 @@ func capitals(word []rune) float64 {
 		ways = ways * float64(all-i) / float64(i+1)
 	}
 	return max(ways, 2)
-}
-
-func differences(a, b []rune) (n int) {
-	for i := range a {
-		if a[i] != b[i] {
-			n++
-		}
-	}
-	return n
 }
 
 // date is the price of a year or a day, infinite for what is neither.

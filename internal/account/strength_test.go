@@ -19,7 +19,7 @@ func TestGuessesAgainstKnownStrengths(t *testing.T) {
 		{"abcdefghijk987654321", 4.2, 2}, {"neverforget13/3/1997", 9.7, 2}, {"1qaz2wsx3edc", 3.0, 2}, {"temppass22", 5.6, 2.5},
 		{"briansmith", 4.2, 2}, {"briansmith4mayor", 10.2, 3.5}, {"password1", 2.3, 2}, {"viking", 2.4, 1}, {"ScoRpi0ns", 5.5, 2},
 		{"ryanhunter2000", 8.0, 3.5}, {"defghi6789", 4.4, 2}, {"rosebuD", 2.7, 1}, {"R0$38uD99", 6.1, 2.5}, {"verlineVANDERMARK", 10.4, 3.5},
-		{"dragondragondragon", 1.5, 2.5}, {"letmein2letmein", 5.1, 1.5}, {"07121985 smith", 8.2, 2}, {"do you know", 9.0, 4},
+		{"dragondragondragon", 1.5, 3.5}, {"letmein2letmein", 5.1, 1.5}, {"07121985 smith", 8.2, 2}, {"do you know", 9.0, 4},
 		{"zebra lamp cloud river", 18.2, 5}, {"seventeen violet ferries hum", 20.2, 5}, {"8264095173620481", 14, 3},
 		{"kP9$vLq2", 8, 4}, {"eheuczkqyq", 10, 4.5}, {"rWibMFACxAUGZmxhVncy", 20, 14},
 	}

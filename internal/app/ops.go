@@ -14,7 +14,7 @@ import (
 func (a *App) opsHandler() http.Handler {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if a.Mail != nil {
+	if a.Core != nil && a.Mail != nil {
 		reg.MustRegister(mailQueue{a.Core})
 	}
 	a.metrics.register(reg)

@@ -82,13 +82,12 @@
   // A mail that is asked for twice a minute makes the first one's link useless while it is on its way.
   for (const button of document.querySelectorAll("button[data-waits]")) {
     const label = button.textContent;
-    let left = Number(button.dataset.waits);
-    const tick = () => {
-      button.disabled = left > 0;
-      button.textContent = left > 0 ? `Again in ${left} s` : label;
-      if (left-- > 0) setTimeout(tick, 1000);
-    };
-    tick();
+    button.disabled = true;
+    button.textContent = "Again in a minute";
+    setTimeout(() => {
+      button.disabled = false;
+      button.textContent = label;
+    }, Number(button.dataset.waits) * 1000);
   }
 
   for (const button of document.querySelectorAll("button[data-copies]")) {
