@@ -12,6 +12,7 @@ import (
 	"crmgate/internal/gateway"
 	"crmgate/internal/middleware"
 	"crmgate/internal/policy"
+	"crmgate/internal/provider"
 	"crmgate/internal/proxy"
 	"crmgate/internal/signin"
 	"crmgate/internal/throttle"
@@ -109,7 +110,8 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 		Direct: a.onlyWayIn(), Local: cfg.Local.Enabled,
 		MailedReset:  cfg.Local.Enabled && cfg.Local.Reset.Enabled && cfg.Mail.Enabled(),
 		LinkLifetime: cfg.Local.Reset.LinkLifetime, MinLength: cfg.Local.Password.MinLength,
-		Keys: func(context.Context) ([]byte, error) { return a.signer.JWKS(), nil },
+		Explain: provider.Explain,
+		Keys:    func(context.Context) ([]byte, error) { return a.signer.JWKS(), nil },
 		// Held-up people behind one office address must not be: the limits are for machines.
 		Limits: web.Limits{
 			Starts: perMinute(240), Callbacks: perMinute(60), Passwords: perMinute(120), Resets: perMinute(60), Links: perMinute(120),

@@ -60,7 +60,7 @@ func validateFixedIssuer(c Config, fixed string, p *fault.Problems) {
 
 func openEntra(c Config, env Env) (identity.Provider, error) {
 	return newRedirector(c, env, dialect{
-		check: checkTenant, subject: entraSubject, emailVerified: entraEmailVerified, explain: explainEntra,
+		check: checkTenant, subject: entraSubject, emailVerified: entraEmailVerified,
 	})
 }
 
@@ -87,46 +87,4 @@ func entraEmailVerified(c Config, all claims, email string) bool {
 		return false
 	}
 	return c.ownsAddress(email) || all.isTrue("xms_edov")
-}
-
-var aadstsPattern = regexp.MustCompile(`\bAADSTS([0-9]{4,8})\b`)
-
-// explainEntra finds a sentence by the number in the description. Microsoft warns that numbers change, so an unknown one
-// falls back to the standard error.
-func explainEntra(c Config, params url.Values) *fault.Error {
-	found := aadstsPattern.FindStringSubmatch(params.Get("error_description"))
-	if found == nil {
-		return nil
-	}
-	var (
-		number = found[1]
-		name   = c.displayName()
-		kind   = fault.Forbidden
-		next   = fault.NextSignIn
-		text   string
-	)
-	switch number {
-	case "50105":
-		text, next = "Your sign-in at "+name+" worked, but you have not been given access to this application. Please ask your administrator to assign you to it.", fault.NextHelp
-	case "50034", "50020", "90072", "51004", "16003":
-		text = "You used an account from another organisation than " + name + ". Please choose another account."
-	case "65001", "65004", "90094", "90095":
-		text, next = "An administrator of "+name+" must approve this application first.", fault.NextHelp
-	case "53000", "53001", "53002", "53003", "50131", "530032", "530035":
-		text, next = "The access policy of "+name+" blocked this sign-in because of the device, the place or the application. Please ask your administrator.", fault.NextHelp
-	case "50053":
-		text, next = "Your account at "+name+" is locked for a while. Please wait, or reset your password there.", fault.NextHelp
-	case "50055", "50144":
-		text, next = "Your password at "+name+" has expired. Change it there, then sign in again.", fault.NextHelp
-	case "50057":
-		text, next = "Your account at "+name+" is disabled. Please ask your administrator.", fault.NextHelp
-	case "50072", "50074", "50076", "50078", "50079", "50158":
-		text = name + " asks for a second proof of who you are. Please sign in again and follow its pages."
-	case "700016", "90002", "50194", "500011", "50011", "7000215", "7000222", "7000218":
-		text, kind, next = "Sign-in with "+name+" is not set up correctly. Please tell your administrator.", fault.Unavailable, fault.NextHelp
-	default:
-		return nil
-	}
-	// The number is digits, so it is safe to show; the help desk asks for it.
-	return fault.New(kind, text+" (AADSTS"+number+")").WithReason("aadsts_" + number).WithNext(next)
 }

@@ -40,8 +40,6 @@ type dialect struct {
 	subject func(Config, claims) string
 	// emailVerified decides whether the address is proved; default a JSON true in "email_verified".
 	emailVerified func(Config, claims, string) bool
-	// explain finds a better sentence for an error; nil keeps the general one.
-	explain func(Config, url.Values) *fault.Error
 }
 
 func presetOIDC(c Config) Config {

@@ -57,6 +57,8 @@ type Handler struct {
 	MailedReset bool
 	// LinkLifetime is how long a mailed reset link works; zero is not mentioned.
 	LinkLifetime time.Duration
+	// Explain finds what is known about an error code in a text that somebody typed; nil offers no such help.
+	Explain func(text string) (identity.Advice, bool)
 	// MinLength is the shortest new password, in characters.
 	MinLength int
 	Limits    Limits

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -155,7 +156,8 @@ func checkForms(t *testing.T, page *node) {
 		}
 	}
 	for _, n := range page.all(t, "form") {
-		if n.attr["method"] != "post" || !strings.HasPrefix(n.attr["action"], "/_gate/") || !n.has(t, "button[type=submit]") {
+		looksUp := n.attr["action"] == "/_gate/help#answer" // changes nothing, and may be a bookmark
+		if (n.attr["method"] != "post" && !looksUp) || !strings.HasPrefix(n.attr["action"], "/_gate/") || !n.has(t, "button[type=submit]") {
 			t.Errorf("form %v", n.attr)
 		}
 	}
@@ -193,5 +195,55 @@ func TestFieldsForPasswordManagers(t *testing.T) {
 	}
 	if !strings.Contains(page.words(), "At least 15 characters") {
 		t.Error("the rules are not on the page")
+	}
+}
+
+func TestHelpExplainsCodes(t *testing.T) {
+	known := identity.Advice{Code: "AADSTS50055", Kinds: []string{"entra"}, Vendor: "Microsoft", Title: "Your password has expired",
+		Text: "Your password at {name} has expired.", Step: identity.StepChange, ForIT: "Nothing.", MoreURL: "https://login.microsoftonline.com/error?code=50055"}
+	for name, tc := range map[string]struct {
+		answer  identity.Advice
+		ok      bool
+		kinds   []string // of Contoso and Fabrikam
+		want    []string
+		not     []string
+		problem bool
+	}{
+		"of one provider here": {known, true, []string{"entra", "okta"}, []string{"AADSTS50055 means", "Your password at Contoso has expired.", "https://change.contoso.com/",
+			"For your IT department: Nothing.", "https://login.microsoftonline.com/error?code=50055"}, []string{"{name}", "typed"}, false},
+		"of several here": {known, true, []string{"entra", "entra"}, []string{"Your password at Microsoft has expired.", "https://change.contoso.com/", "Reset it at Fabrikam"},
+			[]string{"{name}"}, false},
+		"of nobody here": {known, true, nil, []string{"Your password at Microsoft has expired.", "Whom to ask"}, []string{"{name}", "Change it at Contoso"}, false},
+		"unknown number": {identity.Advice{Code: "AADSTS99999", Kinds: []string{"entra"}, Vendor: "Microsoft", MoreURL: "https://login.microsoftonline.com/error?code=99999"}, true, nil,
+			[]string{"AADSTS99999", "A code of Microsoft's that we have no words for"}, []string{"99999 means"}, false},
+		"no code": {identity.Advice{}, false, nil, []string{"There is no code in it that we know."}, []string{"typed", "AADSTS50055"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			one, two := contoso, fabrikam
+			if len(tc.kinds) == 2 {
+				one.Kind, two.Kind = tc.kinds[0], tc.kinds[1]
+			}
+			w := newWorld(t)
+			w.Realms = identity.NewRealms(fakeProvider(one), fakeProvider(two))
+			w.Explain = func(text string) (identity.Advice, bool) {
+				if text != "<b>typed</b>" {
+					t.Errorf("asked about %q", text)
+				}
+				return tc.answer, tc.ok
+			}
+			rec := w.do("GET", "/_gate/help?code="+url.QueryEscape(" <b>typed</b>\n"), "")
+			checkPage(t, rec, tc.problem)
+			words := parse(t, rec.Body.String()).one(t, "main").words()
+			for _, s := range tc.want {
+				if !strings.Contains(words, s) && !strings.Contains(rec.Body.String(), `href="`+s) {
+					t.Errorf("%q is missing:\n%s", s, words)
+				}
+			}
+			for _, s := range tc.not {
+				if strings.Contains(words, s) {
+					t.Errorf("%q is there:\n%s", s, words)
+				}
+			}
+		})
 	}
 }
