@@ -34,15 +34,17 @@ type Config struct {
 
 	// OpenID Connect.
 
-	Issuer           string       `json:"issuer" jsonschema:"The issuer exactly as the provider spells it, closing slash included. Types entra and google know theirs."`
-	TenantID         string       `json:"tenant_id" jsonschema:"Type entra: the directory (tenant) id, a GUID."`
-	ClientID         string       `json:"client_id" jsonschema:"The id under which the provider knows the gateway."`
-	ClientSecret     token.Secret `json:"client_secret" jsonschema:"The secret that belongs to client_id."`
-	ClientSecretFile string       `json:"client_secret_file" jsonschema:"A file that holds client_secret."`
-	ClientAuth       string       `json:"client_auth" jsonschema:"client_secret_basic, client_secret_post or none. Empty is client_secret_post for entra and google and client_secret_basic for the others."`
-	Scopes           []string     `json:"scopes" jsonschema:"Added to openid, profile, email and the preset's."`
-	Claims           ClaimsConfig `json:"claims" jsonschema:"The names of the claims that differ between providers."`
-	Logout           string       `json:"logout" jsonschema:"provider also ends the provider's own session at sign-out, local does not."`
+	Issuer           string          `json:"issuer" jsonschema:"The issuer exactly as the provider spells it, closing slash included. Types entra and google know theirs."`
+	TenantID         string          `json:"tenant_id" jsonschema:"Type entra: the directory (tenant) id, a GUID."`
+	Tenants          []string        `json:"tenants" jsonschema:"Type entra: further tenants whose accounts sign in with the same button. The registration must then be for several organisations."`
+	ClientID         string          `json:"client_id" jsonschema:"The id under which the provider knows the gateway."`
+	ClientSecret     token.Secret    `json:"client_secret" jsonschema:"The secret that belongs to client_id."`
+	ClientSecretFile string          `json:"client_secret_file" jsonschema:"A file that holds client_secret."`
+	ClientAuth       string          `json:"client_auth" jsonschema:"client_secret_basic, client_secret_post or none. Empty is client_secret_post for entra and google and client_secret_basic for the others."`
+	Scopes           []string        `json:"scopes" jsonschema:"Added to openid, profile, email and the preset's."`
+	Claims           ClaimsConfig    `json:"claims" jsonschema:"The names of the claims that differ between providers."`
+	GroupsAPI        GroupsAPIConfig `json:"groups_api" jsonschema:"Where groups are asked that do not come with the sign-in: Microsoft Graph, Google."`
+	Logout           string          `json:"logout" jsonschema:"provider also ends the provider's own session at sign-out, local does not."`
 
 	// Directories.
 

@@ -40,6 +40,17 @@ type dialect struct {
 	subject func(Config, claims) string
 	// emailVerified decides whether the address is proved; default a JSON true in "email_verified".
 	emailVerified func(Config, claims, string) bool
+	// authority is set where the provider speaks for several issuers.
+	authority authority
+	// moreGroups finds groups that the claims do not hold; ok is false where the claims say all there is to say. With it the userinfo
+	// endpoint is not asked for groups.
+	moreGroups func(ctx context.Context, m *metadata, all claims, accessToken string) (groups []string, ok bool, err error)
+	// sawGroups looks at the groups claim as it came.
+	sawGroups func(all claims, groups []string)
+	// enrich adds what only this type tells about a person.
+	enrich func(Config, claims, *identity.Identity)
+	// signOut adds parameters that only this type's sign-out page takes.
+	signOut func(idToken string, q url.Values)
 }
 
 func presetOIDC(c Config) Config {
@@ -197,6 +208,9 @@ func (r *redirector) SignOutURL(ctx context.Context, idToken, returnTo string) (
 	if idToken != "" {
 		q.Set("id_token_hint", idToken)
 	}
+	if r.dialect.signOut != nil {
+		r.dialect.signOut(idToken, q)
+	}
 	u.RawQuery = q.Encode()
 	return u.String(), nil
 }
@@ -216,12 +230,17 @@ func (r *redirector) Ping(ctx context.Context) error {
 // metadata is discovery with a sentence.
 func (r *redirector) metadata(ctx context.Context) (*metadata, error) {
 	m, err := r.discovery.get(ctx)
-	if err == nil {
-		return m, nil
-	}
+	return m, r.undiscovered(err)
+}
+
+// undiscovered puts what went wrong with discovery into a sentence; nil stays nil.
+func (r *redirector) undiscovered(err error) error {
 	var wrong *mismatch
-	if errors.As(err, &wrong) {
-		return nil, r.misconfigured("issuer_mismatch", err)
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &wrong):
+		return r.misconfigured("issuer_mismatch", err)
 	}
-	return nil, r.unreachable(err)
+	return r.unreachable(err)
 }
