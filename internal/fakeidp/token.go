@@ -141,7 +141,7 @@ func (s *Server) tokens(c Client, u User, g grant, f Faults) (map[string]any, er
 	if f.EditIDToken != nil {
 		f.EditIDToken(claims)
 	}
-	idToken, err := s.issue(f.Signing, c, "JWT", claims)
+	idToken, err := s.issue(f, c, "JWT", claims)
 	if err != nil {
 		return nil, err
 	}

@@ -95,6 +95,7 @@ func validateFixedIssuer(c Config, fixed string, p *fault.Problems) {
 func openEntra(c Config, env Env) (identity.Provider, error) {
 	r, err := newRedirector(c, env, dialect{
 		check: checkTenant, subject: entraSubject, emailVerified: entraEmailVerified, enrich: entraPassword, signOut: entraLogoutHint,
+		sidAlone: true,
 	})
 	if err != nil {
 		return nil, err

@@ -17,6 +17,8 @@ const tenantMark = "{tenantid}"
 type authority interface {
 	// of reads a token that nobody has verified yet, and only chooses by it.
 	of(ctx context.Context, raw string) (*metadata, error)
+	// at returns the metadata of one of its issuers.
+	at(ctx context.Context, issuer string) (*metadata, error)
 	// knows reports whether an issuer is one of them.
 	knows(issuer string) bool
 }
@@ -54,6 +56,16 @@ func (t *tenants) of(ctx context.Context, raw string) (*metadata, error) {
 	return m, t.r.undiscovered(err)
 }
 
+func (t *tenants) at(ctx context.Context, issuer string) (*metadata, error) {
+	for _, d := range t.byID {
+		if d.issuer == issuer {
+			m, err := d.get(ctx)
+			return m, t.r.undiscovered(err)
+		}
+	}
+	return nil, wrongTenant(t.r.cfg, issuer)
+}
+
 func (t *tenants) knows(issuer string) bool {
 	for _, d := range t.byID {
 		if d.issuer == issuer {
@@ -88,7 +100,18 @@ func (r *redirector) metadataFor(ctx context.Context, m *metadata, raw string) (
 	return r.dialect.authority.of(ctx, raw)
 }
 
+// metadataAt returns what a session's tokens are verified with.
+func (r *redirector) metadataAt(ctx context.Context, m *metadata, issuer string) (*metadata, error) {
+	if r.dialect.authority == nil {
+		return m, nil
+	}
+	return r.dialect.authority.at(ctx, issuer)
+}
+
 // isIssuer reports whether the issuer in a response is one that this provider speaks for (RFC 9207 section 2.4).
 func (r *redirector) isIssuer(m *metadata, issuer string) bool {
-	return issuer == m.IssuerURL || (r.dialect.authority != nil && r.dialect.authority.knows(issuer))
+	if r.dialect.authority != nil {
+		return r.dialect.authority.knows(issuer)
+	}
+	return issuer == m.IssuerURL
 }

@@ -157,21 +157,9 @@ func (g *graph) appToken(ctx context.Context, m *metadata) (string, error) {
 	return g.tokens.get(m.TokenURL, func() (apiToken, error) {
 		form := url.Values{"grant_type": {"client_credentials"}, "scope": {g.base + "/.default"}}
 		var t apiToken
-		err := g.r.askToken(ctx, m, form, &t)
+		err := g.r.post(ctx, m, m.TokenURL, form, &t)
 		return t, err
 	})
-}
-
-// askToken sends a form to the token endpoint in the gateway's name.
-func (r *redirector) askToken(ctx context.Context, m *metadata, form url.Values, into any) error {
-	switch r.cfg.ClientAuth {
-	case authPost:
-		form.Set("client_id", r.cfg.ClientID)
-		form.Set("client_secret", r.cfg.ClientSecret.Reveal())
-	default:
-		return fmt.Errorf("a client that authenticates with %s gets no token of its own", r.cfg.ClientAuth)
-	}
-	return postForm(ctx, r.client, m.TokenURL, form, into)
 }
 
 // presetGraph fills in where Graph is. A provider on this machine has none unless it is named.

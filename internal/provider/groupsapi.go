@@ -149,7 +149,12 @@ func (m *groupMemory) remember(person string, groups []string) {
 // forbidden reports whether an API understood the question and will not answer it: asking again does not help, an administrator does.
 func forbidden(err error) bool {
 	var status statusError
-	return errors.As(err, &status) && status >= 400 && status < 500 && status != http.StatusTooManyRequests && status != http.StatusRequestTimeout
+	if refused, ok := asRefused(err); ok {
+		status = statusError(refused.status)
+	} else if !errors.As(err, &status) {
+		return false
+	}
+	return status >= 400 && status < 500 && status != http.StatusTooManyRequests && status != http.StatusRequestTimeout
 }
 
 // groupsRefused is what people read where groups cannot be had. It is never "no groups": a rule that keeps a group out would let

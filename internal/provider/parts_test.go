@@ -275,7 +275,7 @@ func TestShape(t *testing.T) {
 	for raw, good := range map[string]bool{
 		"a.b.c": true, "": false, "a.b": false, "a.b.c.d.e": false, strings.Repeat(".", 1000): false, strings.Repeat("x", maxToken) + ".b.c": false,
 	} {
-		if err := checkShape(raw); (err == nil) != good {
+		if err := checkShape(raw, maxToken); (err == nil) != good {
 			t.Errorf("checkShape of %d bytes: %v", len(raw), err)
 		}
 	}

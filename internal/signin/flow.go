@@ -23,6 +23,10 @@ const AttemptLifetime = 10 * time.Minute
 // MaxAttempts is how many sign-ins one browser may have under way; the oldest gives way.
 const MaxAttempts = 16
 
+// ReasonBrowserUnknown is the reason of a refused callback that came without the cookie of the browser that began. Nothing has been used up
+// then, so the caller may try again with it.
+const ReasonBrowserUnknown = "browser_unknown"
+
 // Flow runs sign-ins.
 type Flow struct {
 	Realms   *identity.Realms
@@ -174,7 +178,7 @@ func (f *Flow) take(r *http.Request, providerID string, state []string) (session
 		return session.Attempt{}, errStale.WithReason("state_malformed")
 	}
 	if !ok {
-		return session.Attempt{}, errStale.WithReason("browser_unknown")
+		return session.Attempt{}, errStale.WithReason(ReasonBrowserUnknown)
 	}
 	a, err := f.Attempts.TakeAttempt(r.Context(), token.Digest(state[0]), browser, providerID, f.now())
 	if fault.Is(err, fault.NotFound) {

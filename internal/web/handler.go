@@ -103,6 +103,7 @@ func (h *Handler) Routes() http.Handler {
 	at("/account", h.account, nil)
 	at("/session", asProgram(h.session), nil)
 	at("/jwks.json", asProgram(h.keys), nil)
+	at("/client-jwks.json", asProgram(h.clientKeys), nil)
 	mux.Handle("/.well-known/change-password", h.on(h.changePassword, nil))
 	at("/assets/", func(w http.ResponseWriter, r *http.Request) error {
 		h.Pages.Assets().ServeHTTP(w, r)
