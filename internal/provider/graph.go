@@ -105,17 +105,17 @@ func (g *graph) list(ctx context.Context, path, bearer string) ([]string, error)
 	var groups []string
 	for pages := 0; next != ""; pages++ {
 		if pages == maxPages || len(groups) > maxListed {
-			return nil, fmt.Errorf("there are more than %d groups", len(groups))
+			return nil, unusablef("there are more than %d groups", len(groups))
 		}
 		if !strings.HasPrefix(next, g.base+"/") {
-			return nil, fmt.Errorf("the next page is somewhere else: %q", clip(next))
+			return nil, unusablef("the next page is somewhere else: %q", clip(next))
 		}
 		var page graphPage
 		if err := getJSON(ctx, g.r.client, next, bearer, &page); err != nil {
 			return nil, err
 		}
 		if page.Value == nil {
-			return nil, errors.New("the answer holds no list")
+			return nil, unusablef("the answer holds no list")
 		}
 		for _, entry := range page.Value {
 			name, err := g.name(entry)
@@ -140,14 +140,14 @@ func (g *graph) name(entry map[string]any) (string, error) {
 	name, _ := entry[g.member].(string)
 	switch {
 	case id == "":
-		return "", errors.New("a group has no id")
+		return "", unusablef("a group has no id")
 	case name == "" && g.member == "displayName":
 		// Graph leaves out what the token may not read, and says so by nothing else.
-		return "", fmt.Errorf("the name of group %q may not be read: grant GroupMember.Read.All", clip(id))
+		return "", unusablef("the name of group %q may not be read: grant GroupMember.Read.All", clip(id))
 	}
 	name = cmp.Or(name, id) // a group of the cloud has no name on premises, and tokens then hold its id
 	if strings.ContainsFunc(name, isControl) {
-		return "", fmt.Errorf("the name of group %q has control characters", clip(id))
+		return "", unusablef("the name of group %q has control characters", clip(id))
 	}
 	return name, nil
 }

@@ -2,7 +2,6 @@ package provider
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -146,9 +145,20 @@ func (m *groupMemory) remember(person string, groups []string) {
 	m.known[person] = rememberedGroups{groups: groups, until: now.Add(groupsAge)}
 }
 
-// forbidden reports whether an API understood the question and will not answer it: asking again does not help, an administrator does.
+// unusable is an answer that is there and says nothing that could be believed.
+type unusable string
+
+func (e unusable) Error() string { return string(e) }
+
+func unusablef(format string, args ...any) error { return unusable(fmt.Sprintf(format, args...)) }
+
+// forbidden reports whether an API will not answer the question, or not in full: asking again does not help, an administrator does.
 func forbidden(err error) bool {
 	var status statusError
+	var useless unusable
+	if errors.As(err, &useless) {
+		return true
+	}
 	if refused, ok := asRefused(err); ok {
 		status = statusError(refused.status)
 	} else if !errors.As(err, &status) {
@@ -205,31 +215,4 @@ func (m *tokenMemory) get(key string, ask func() (apiToken, error)) (string, err
 	life := min(max(time.Duration(t.ExpiresIn)*time.Second-time.Minute, 0), time.Hour)
 	m.known[key] = rememberedToken{token: t.AccessToken, until: m.now().Add(life)}
 	return t.AccessToken, nil
-}
-
-// postForm sends a form and decodes the JSON answer.
-func postForm(ctx context.Context, client *http.Client, address string, form url.Values, into any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
-	if err != nil {
-		return fmt.Errorf("ask %s: %w", address, err)
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Accept", "application/json")
-	res, err := client.Do(req)
-	if err != nil {
-		return fmt.Errorf("ask %s: %w", address, bare(err))
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		var why struct {
-			Error string `json:"error"`
-		}
-		// Whatever cannot be read has no word for the log.
-		_ = json.NewDecoder(res.Body).Decode(&why)
-		return fmt.Errorf("ask %s: error %q: %w", address, clip(why.Error), statusError(res.StatusCode))
-	}
-	if err := json.NewDecoder(res.Body).Decode(into); err != nil {
-		return fmt.Errorf("ask %s: decode answer: %w", address, err)
-	}
-	return nil
 }

@@ -33,6 +33,8 @@ type redirector struct {
 type dialect struct {
 	// choosePrompt asks for the page on which another account can be chosen; default select_account.
 	choosePrompt string
+	// tunePrompt puts a prompt, which may be empty, into this type's words.
+	tunePrompt func(prompt string) string
 	// authParams are added to the authorization request.
 	authParams url.Values
 	// check refuses a verified ID token that is not for us.
