@@ -27,6 +27,8 @@ type Faults struct {
 	EditUserinfo func(map[string]any)
 	// Signing is how ID tokens and logout tokens are signed.
 	Signing Signing
+	// UserinfoSigning is how signed userinfo answers are signed.
+	UserinfoSigning Signing
 	// TokenType takes the place of the "typ" header of ID tokens and logout tokens; empty keeps it and "-" leaves it out.
 	TokenType string
 	// WithoutKid leaves the "kid" header out of ID tokens, logout tokens and signed userinfo answers.

@@ -65,6 +65,8 @@ type TokenRequest struct {
 	Auth string
 	// Code, Verifier and RefreshToken are the parameters as sent.
 	Code, Verifier, RefreshToken string
+	// Assertion is the client assertion of private_key_jwt.
+	Assertion string
 	// Error is the error code of the answer; empty for an answer with tokens.
 	Error string
 }

@@ -31,6 +31,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	req := TokenRequest{
 		GrantType: r.PostFormValue("grant_type"), Code: r.PostFormValue("code"),
 		Verifier: r.PostFormValue("code_verifier"), RefreshToken: r.PostFormValue("refresh_token"),
+		Assertion: r.PostFormValue("client_assertion"),
 	}
 	f := s.faults.Load()
 	c, how, authenticated := s.authenticateClient(r)

@@ -37,7 +37,9 @@ func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	body["iss"], body["aud"] = s.cfg.Issuer, c.ID
-	signed, err := s.issue(f.Faults, c, "JWT", finish(body, f.EditUserinfo, Trouble{}))
+	how := f.Faults
+	how.Signing = f.UserinfoSigning
+	signed, err := s.issue(how, c, "JWT", finish(body, f.EditUserinfo, Trouble{}))
 	if err != nil {
 		http.Error(w, "The answer cannot be signed.", http.StatusInternalServerError)
 		return
