@@ -203,6 +203,16 @@ type LogoutReceiver interface {
 	FrontChannel(params url.Values) (Logout, error)
 }
 
+// SignOut is what a SignOuter needs to send a person on.
+type SignOut struct {
+	// IDToken is the ID token of the session that has ended; empty where there is none or it is too long for an address.
+	IDToken string
+	// State comes back to ReturnTo as it is.
+	State string
+	// ReturnTo is where the provider sends the browser in the end.
+	ReturnTo string
+}
+
 // KeyPublisher is a provider to which the gateway proves itself with a key of its own.
 type KeyPublisher interface {
 	Provider
@@ -215,7 +225,7 @@ type SignOuter interface {
 	Provider
 	// SignOutURL returns where to send the browser, or "" where this provider has no such address or the configuration
 	// keeps sign-out local.
-	SignOutURL(ctx context.Context, idToken, returnTo string) (string, error)
+	SignOutURL(ctx context.Context, out SignOut) (string, error)
 }
 
 // Pinger is a provider that `crmgate check --online` can try.

@@ -2,6 +2,7 @@ package provider_test
 
 import (
 	"context"
+	"encoding/base64"
 	"net/url"
 	"strings"
 	"testing"
@@ -180,6 +181,30 @@ func TestFrontChannelLogout(t *testing.T) {
 				} else if !fault.Is(err, fault.Invalid) {
 					t.Errorf("FrontChannel: %+v, %v", got, err)
 				}
+			}
+		})
+	}
+}
+
+func TestLogoutHint(t *testing.T) {
+	payload := func(s string) string { return "h." + base64.RawURLEncoding.EncodeToString([]byte(s)) + ".s" }
+	p := newParty(t, nil, nil)
+	for _, tt := range []struct{ name, token, want string }{
+		{"none", "", ""},
+		{"a token without one", payload(`{"sub":"1"}`), ""},
+		{"a token with one", payload(`{"login_hint":"O.CiQ+/="}`), "O.CiQ+/="},
+		{"no text", payload(`{"login_hint":7}`), ""},
+		{"no token", "x.y", ""},
+		{"too long", payload(`{"login_hint":"` + strings.Repeat("x", 600) + `"}`), ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			to, err := p.Redirector.(identity.SignOuter).SignOutURL(t.Context(), identity.SignOut{IDToken: tt.token, ReturnTo: signedOut})
+			if err != nil {
+				t.Fatal(err)
+			}
+			u, err := url.Parse(to)
+			if err != nil || u.Query().Get("logout_hint") != tt.want {
+				t.Errorf("SignOutURL = %s (%v), want logout_hint %q", to, err, tt.want)
 			}
 		})
 	}

@@ -167,7 +167,7 @@ func (r *redirector) Info() identity.Info {
 }
 
 // SignOutURL returns the provider's sign-out page (OpenID Connect RP-Initiated Logout 1.0 section 2).
-func (r *redirector) SignOutURL(ctx context.Context, idToken, returnTo string) (string, error) {
+func (r *redirector) SignOutURL(ctx context.Context, out identity.SignOut) (string, error) {
 	if r.cfg.Logout == logoutLocal {
 		return "", nil
 	}
@@ -184,9 +184,13 @@ func (r *redirector) SignOutURL(ctx context.Context, idToken, returnTo string) (
 	}
 	q := u.Query()
 	q.Set("client_id", r.cfg.ClientID)
-	q.Set("post_logout_redirect_uri", returnTo)
-	if idToken != "" {
-		q.Set("id_token_hint", idToken)
+	q.Set("post_logout_redirect_uri", out.ReturnTo)
+	for name, value := range map[string]string{
+		"id_token_hint": out.IDToken, "state": out.State, "logout_hint": logoutHint(out.IDToken),
+	} {
+		if value != "" {
+			q.Set(name, value)
+		}
 	}
 	if r.dialect.signOut != nil {
 		r.dialect.signOut(idToken, q)

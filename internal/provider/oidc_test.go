@@ -147,23 +147,23 @@ func TestClientAuth(t *testing.T) {
 
 func TestSignOutURL(t *testing.T) {
 	p := newParty(t, nil, nil)
-	got, err := p.Redirector.(identity.SignOuter).SignOutURL(context.Background(), "a.b.c", signedOut)
+	got, err := p.Redirector.(identity.SignOuter).SignOutURL(context.Background(), identity.SignOut{IDToken: "a.b.c", State: "s&t", ReturnTo: signedOut})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := p.idp.Issuer() + "/logout?" + url.Values{
-		"client_id": {"crm"}, "id_token_hint": {"a.b.c"}, "post_logout_redirect_uri": {signedOut},
+		"client_id": {"crm"}, "id_token_hint": {"a.b.c"}, "post_logout_redirect_uri": {signedOut}, "state": {"s&t"},
 	}.Encode()
 	if got != want {
 		t.Errorf("SignOutURL = %s, want %s", got, want)
 	}
 	local := p.open(func(c *provider.Config) { c.Logout = "local" })
-	if got, err := local.(identity.SignOuter).SignOutURL(context.Background(), "a.b.c", signedOut); got != "" || err != nil {
+	if got, err := local.(identity.SignOuter).SignOutURL(context.Background(), identity.SignOut{IDToken: "a.b.c", State: "s&t", ReturnTo: signedOut}); got != "" || err != nil {
 		t.Errorf("logout: local leads to %q, %v", got, err)
 	}
 	p.idp.SetFaults(fakeidp.Faults{EditDiscovery: func(m map[string]any) { delete(m, "end_session_endpoint") }})
 	none := p.open(nil)
-	if got, err := none.(identity.SignOuter).SignOutURL(context.Background(), "a.b.c", signedOut); got != "" || err != nil {
+	if got, err := none.(identity.SignOuter).SignOutURL(context.Background(), identity.SignOut{IDToken: "a.b.c", State: "s&t", ReturnTo: signedOut}); got != "" || err != nil {
 		t.Errorf("without an end_session_endpoint: %q, %v", got, err)
 	}
 }

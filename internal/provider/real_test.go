@@ -126,7 +126,7 @@ func TestRealProvider(t *testing.T) {
 		}
 	})
 	t.Run("sign-out address", func(t *testing.T) {
-		address, err := r.(identity.SignOuter).SignOutURL(context.Background(), "", signedOut)
+		address, err := r.(identity.SignOuter).SignOutURL(context.Background(), identity.SignOut{ReturnTo: signedOut})
 		if err != nil || !strings.HasPrefix(address, op.Issuer+"/") {
 			t.Errorf("SignOutURL = %q, %v", address, err)
 		}

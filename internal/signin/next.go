@@ -101,7 +101,7 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, p progress) (Step,
 	email, doubtful := f.address(p)
 	s := session.Session{
 		AccountID: a.ID, Email: email, EmailDoubtful: doubtful, Name: a.Name, Username: a.Username, Groups: a.Groups, Provider: p.via,
-		Issuer: p.identity.Issuer, Subject: p.identity.Subject, ProviderSession: p.identity.SessionID, IDToken: p.identity.IDToken,
+		Issuer: p.identity.Issuer, Subject: p.identity.Subject, ProviderSession: p.identity.SessionID,
 		AMR: p.identity.AMR, AuthTime: p.identity.AuthTime, Remember: p.remember,
 	}
 	if p.via != account.OwnerLocal {
@@ -113,6 +113,7 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, p progress) (Step,
 	if s.AuthTime.IsZero() || s.AuthTime.After(f.now()) {
 		s.AuthTime = f.now()
 	}
+	f.keep(&s, p.identity)
 	started, err := f.Sessions.Start(w, r, s)
 	if err != nil {
 		return Step{}, err
@@ -159,18 +160,22 @@ func (f *Flow) recheck(ctx context.Context, p progress) error {
 // it belongs to another provider, which alone may say who somebody at its domain is: a partner's provider must not be able to name
 // the customer's director.
 func (f *Flow) address(p progress) (email string, doubtful bool) {
-	email = p.account.Email
-	if p.via == account.OwnerLocal {
+	return addressFor(f.Realms, p.via, p.account.Email, p.identity.EmailDoubtful)
+}
+
+// addressFor is address for what somebody (a provider, or "local") says at a moment.
+func addressFor(realms *identity.Realms, via, email string, saidDoubtful bool) (_ string, doubtful bool) {
+	if via == account.OwnerLocal {
 		return email, false
 	}
-	owner, ok := f.Realms.Find(email)
+	owner, ok := realms.Find(email)
 	switch {
-	case ok && owner.Info().ID == p.via:
+	case ok && owner.Info().ID == via:
 		return email, false
 	case ok && !takesEverybody(owner.Info(), email):
 		return "", true
 	}
-	return email, p.identity.EmailDoubtful
+	return email, saidDoubtful
 }
 
 // takesEverybody reports whether a provider has an address only because it has every one that nobody else has.

@@ -29,6 +29,8 @@ func (h *Handler) signOut(w http.ResponseWriter, r *http.Request) error {
 
 // signedOutPage is the Data of the page "signed_out".
 type signedOutPage struct {
+	// Provider is the name of the provider that has ended its own session, too; empty where we do not know of any.
+	Provider string
 	// Redirects is true where a provider may keep a session of its own.
 	Redirects bool
 }
@@ -36,6 +38,11 @@ type signedOutPage struct {
 // signedOut stays where it is: going on to sign-in by itself would sign people in again at a provider that still knows them.
 func (h *Handler) signedOut(w http.ResponseWriter, r *http.Request) error {
 	var data signedOutPage
+	if h.Logouts != nil {
+		if p, ok := h.Realms.Get(h.Logouts.SignedOutAt(r.URL.Query().Get("state"))); ok {
+			data.Provider = p.Info().Name
+		}
+	}
 	for _, info := range h.infos() {
 		data.Redirects = data.Redirects || info.Redirects
 	}
