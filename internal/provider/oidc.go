@@ -193,7 +193,7 @@ func (r *redirector) SignOutURL(ctx context.Context, out identity.SignOut) (stri
 		}
 	}
 	if r.dialect.signOut != nil {
-		r.dialect.signOut(idToken, q)
+		r.dialect.signOut(out.IDToken, q)
 	}
 	u.RawQuery = q.Encode()
 	return u.String(), nil
