@@ -194,7 +194,7 @@ func (s *Server) directoryGroups(w http.ResponseWriter, r *http.Request) {
 func (s *Server) transitiveGroups(w http.ResponseWriter, r *http.Request) {
 	_, rest, _ := strings.Cut(r.URL.Query().Get("query"), "member_key_id == '")
 	email, labels, _ := strings.Cut(rest, "' && ")
-	u, ok := s.userNamed(email)
+	u, ok := s.userNamed(strings.ReplaceAll(email, `\'`, "'"))
 	ok = ok && labels == "'cloudidentity.googleapis.com/groups.discussion_forum' in labels"
 	s.googlePage(w, r, u, ok, "cloud-identity.groups.readonly", "memberships", func(name string) map[string]any {
 		return map[string]any{"groupKey": map[string]any{"id": googleAddress(name)}, "displayName": "Team " + name}

@@ -36,13 +36,14 @@ func validateGoogle(c Config, p *fault.Problems) {
 }
 
 func openGoogle(c Config, env Env) (identity.Provider, error) {
-	// offline_access is refused; a refresh token comes for access_type=offline, and again only with the page that asks for consent.
-	d := dialect{check: checkHostedDomain, noOffline: true, authParams: url.Values{}, tunePrompt: googlePrompt(c.Revalidate > 0)}
+	d := dialect{check: checkHostedDomain, noOffline: true, authParams: url.Values{}, tunePrompt: googlePrompt}
 	if own := c.ownDomains(); len(own) == 1 {
 		d.authParams.Set("hd", own[0]) // a hint for the page; the claim is what counts
 	} else if len(own) > 1 {
 		d.authParams.Set("hd", "*") // any organisation's
 	}
+	// Google refuses offline_access. A refresh token comes for access_type=offline, and at the first consent only: request.prompt: consent asks for
+	// that page every time, which is the administrator's to decide.
 	if c.Revalidate > 0 {
 		d.authParams.Set("access_type", "offline")
 	}
@@ -59,16 +60,11 @@ func openGoogle(c Config, env Env) (identity.Provider, error) {
 }
 
 // googlePrompt speaks Google's words: there is no "login".
-func googlePrompt(refresh bool) func(string) string {
-	return func(prompt string) string {
-		if prompt == "login" {
-			prompt = "select_account"
-		}
-		if refresh && !strings.Contains(prompt, "consent") {
-			prompt = strings.TrimSpace(prompt + " consent")
-		}
-		return prompt
+func googlePrompt(prompt string) string {
+	if prompt == "login" {
+		return "select_account"
 	}
+	return prompt
 }
 
 // checkHostedDomain refuses private accounts and other organisations where the configuration names domains.
