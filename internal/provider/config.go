@@ -87,7 +87,7 @@ type GroupsConfig struct {
 
 	Base   string `json:"base" jsonschema:"Where groups stand in the directory. Empty reads the memberOf attribute of the person instead."`
 	Filter string `json:"filter" jsonschema:"Finds the groups of a person; {dn} and {username} are the person's, escaped. Empty is the type's own."`
-	Name   string `json:"name" jsonschema:"The attribute that names a group; dn takes its whole DN. Empty is cn."`
+	Name   string `json:"name" jsonschema:"The attribute that names a group; dn takes its whole DN. Empty is cn. For groups_api: id, displayName, onPremisesSamAccountName or mail at Microsoft, where empty is id; email or name at Google, where empty is email."`
 	Nested bool   `json:"nested" jsonschema:"Also finds groups through groups. Needs base."`
 }
 
