@@ -25,6 +25,9 @@ import (
 // entraPlaces are where people sign in, in Microsoft's clouds.
 var entraPlaces = []string{"https://login.microsoftonline.com/", "https://login.microsoftonline.us/", "https://login.partner.microsoftonline.cn/"}
 
+// entraChangeURL is where a known password is changed.
+const entraChangeURL = "https://mysignins.microsoft.com/security-info/password/change"
+
 // privateAccounts is the tenant of everybody's private Microsoft account.
 const privateAccounts = "9188040d-6c67-4c5b-b112-36a304b66dad"
 
@@ -43,7 +46,7 @@ func presetEntra(c Config) Config {
 		reset += "?whr=" + url.QueryEscape(own[0])
 	}
 	c.Password.ResetURL = cmp.Or(c.Password.ResetURL, reset)
-	c.Password.ChangeURL = cmp.Or(c.Password.ChangeURL, "https://mysignins.microsoft.com/security-info/password/change")
+	c.Password.ChangeURL = cmp.Or(c.Password.ChangeURL, entraChangeURL)
 	return presetGraph(c)
 }
 
@@ -155,8 +158,8 @@ var passwordHosts = []string{"mysignins.microsoft.com", "account.activedirectory
 const maxPasswordDays = 3 * 366
 
 // entraPassword reads "pwd_exp", seconds after the token was issued, and "pwd_url" (learn.microsoft.com/entra/identity-platform/optional-claims-reference).
-// Both come only when the end is near. The address is believed on Microsoft's hosts and on those that this entry links to itself, such as
-// an AD FS.
+// Both come only when the end is near. The address is believed on Microsoft's hosts and on the one that this entry resets passwords at, such
+// as an AD FS; where the administrator wrote where passwords are changed, that counts and no other.
 func entraPassword(c Config, token claims, id *identity.Identity) {
 	var seconds int64
 	if n, _ := token.text("pwd_exp"); n != "" { // comes as a string from older tenants
@@ -174,8 +177,8 @@ func entraPassword(c Config, token claims, id *identity.Identity) {
 	if err != nil || u.Scheme != "https" || u.User != nil {
 		return
 	}
-	own := []string{hostOf(c.Password.ChangeURL), hostOf(c.Password.ResetURL)}
-	if slices.Contains(passwordHosts, u.Host) || (u.Host != "" && slices.Contains(own, u.Host)) {
+	trusted := slices.Contains(passwordHosts, u.Host) || (u.Host != "" && u.Host == hostOf(c.Password.ResetURL))
+	if trusted && c.Password.ChangeURL == entraChangeURL {
 		id.PasswordChangeURL = address
 	}
 }

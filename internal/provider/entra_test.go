@@ -206,7 +206,7 @@ func TestEntraPassword(t *testing.T) {
 	}
 	p := newParty(t, nil, nil)
 	r := p.open(func(c *provider.Config) {
-		c.Type, c.TenantID, c.Password.ChangeURL = "entra", tenant, "https://adfs.contoso.example/change"
+		c.Type, c.TenantID, c.Password.ResetURL = "entra", tenant, "https://adfs.contoso.example/reset"
 	})
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -227,6 +227,21 @@ func TestEntraPassword(t *testing.T) {
 				t.Errorf("expires in %.2f days, changed at %q", days, id.PasswordChangeURL)
 			}
 		})
+	}
+}
+
+// Where the administrator wrote where passwords are changed, no claim says otherwise.
+func TestEntraPasswordLinkOfOurOwn(t *testing.T) {
+	p := newParty(t, nil, nil)
+	r := p.open(func(c *provider.Config) {
+		c.Type, c.TenantID, c.Password.ChangeURL = "entra", tenant, "https://passwords.contoso.example/"
+	})
+	p.idp.SetFaults(fakeidp.Faults{EditIDToken: func(c map[string]any) {
+		c["pwd_exp"], c["pwd_url"] = 86400, "https://mysignins.microsoft.com/security-info/password/change"
+	}})
+	id, err := p.signInWith(r)
+	if err != nil || id.PasswordExpires.IsZero() || id.PasswordChangeURL != "" {
+		t.Errorf("%v, expires %s, changed at %q", err, id.PasswordExpires, id.PasswordChangeURL)
 	}
 }
 

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 
@@ -20,10 +21,8 @@ func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request) error {
 	case s.Provider == account.OwnerLocal:
 		to = h.Prefix + "/reset"
 	default:
-		if info, ok := h.provider(s); ok && info.Password.ChangeURL != "" {
-			to = info.Password.ChangeURL
-		} else if ok && info.Password.ResetURL != "" {
-			to = info.Password.ResetURL
+		if info, ok := h.provider(s); ok {
+			to = cmp.Or(changeURL(s, info.Password), to)
 		}
 	}
 	redirect(w, r, to)

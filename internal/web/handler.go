@@ -65,6 +65,8 @@ type Handler struct {
 	LinkLifetime time.Duration
 	// Explain finds what is known about an error code in a text that somebody typed; nil offers no such help.
 	Explain func(text string) (identity.Advice, bool)
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
 	// MinLength is the shortest new password, in characters.
 	MinLength int
 	Limits    Limits

@@ -33,6 +33,8 @@ type signInPage struct {
 	Providers []way
 	// SignedInAs and Continue are set where the browser is signed in already.
 	SignedInAs, Continue string
+	// PasswordEnd is set where the company password of who is signed in ends soon.
+	PasswordEnd *passwordEnd
 }
 
 func (h *Handler) showSignIn(w http.ResponseWriter, r *http.Request) error {
@@ -47,6 +49,7 @@ func (h *Handler) showSignIn(w http.ResponseWriter, r *http.Request) error {
 	// Who cannot be looked up is shown the page as a stranger is; signing in will say what is wrong.
 	if s, err := h.Sessions.Lookup(r); err == nil && s != nil && !req.SelectAccount {
 		data.SignedInAs, data.Continue = s.Email, signin.ReturnTo(req.ReturnTo)
+		data.PasswordEnd = h.passwordEnd(s)
 	}
 	return h.Pages.Render(w, r, http.StatusOK, "sign_in", data)
 }
