@@ -41,8 +41,8 @@ func (s *Server) par(w http.ResponseWriter, r *http.Request) {
 			v[name] = values
 		}
 	}
-	v.Set("client_id", c.ID)
-	if q, fail := s.parseRequest(v); q == nil || fail != nil {
+	// RFC 9126 section 2.1: the parameters of the request are all there, client_id too, however the client has proved itself.
+	if q, fail := s.parseRequest(v); q == nil || fail != nil || q.client.ID != c.ID {
 		writeTokenError(w, http.StatusBadRequest, "invalid_request")
 		return
 	}

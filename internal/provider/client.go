@@ -26,6 +26,9 @@ const (
 // errTooLarge is an answer beyond maxAnswer.
 var errTooLarge = errors.New("the answer is larger than 1 MB")
 
+// errWebPage is an answer for people.
+var errWebPage = errors.New("the answer is a web page")
+
 // statusError is an answer with another status than 200. The body stays out of it: nobody knows what is in there.
 type statusError int
 
@@ -111,7 +114,7 @@ func get(ctx context.Context, client *http.Client, address, bearer string) (body
 	}
 	kind, _, err = mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if err == nil && kind == "text/html" {
-		return nil, "", fmt.Errorf("ask %s: the answer is a web page", address)
+		return nil, "", fmt.Errorf("ask %s: %w", address, errWebPage)
 	}
 	if body, err = io.ReadAll(res.Body); err != nil {
 		return nil, "", fmt.Errorf("ask %s: %w", address, err)

@@ -56,16 +56,19 @@ func newClientAuth(c Config, d dialect, now func() time.Time) (clientAuth, error
 
 // add puts the proof into a question for the provider.
 func (a clientAuth) add(m *metadata, form url.Values, header http.Header) error {
-	form.Set("client_id", a.id)
 	switch a.how {
 	case authBasic:
-		form.Del("client_id") // stands in the header; some providers take both for two ways at once
+		// Without client_id in the form, where some providers take both for two ways at once; a pushed request brings its own.
 		// RFC 6749 section 2.3.1: both parts are encoded as in a form first.
 		pair := url.QueryEscape(a.id) + ":" + url.QueryEscape(a.secret)
 		header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(pair)))
 	case authPost:
+		form.Set("client_id", a.id)
 		form.Set("client_secret", a.secret)
+	case authNone:
+		form.Set("client_id", a.id)
 	case authKeyJWT:
+		form.Set("client_id", a.id)
 		assertion, err := a.assertion(m)
 		if err != nil {
 			return err

@@ -27,14 +27,15 @@ const everyDomain = "*"
 // Config is one entry of `providers`.
 type Config struct {
 	ID      string   `json:"id" jsonschema:"Appears in addresses and in stored links; never renamed. Lower-case letters, digits and hyphens."`
-	Type    string   `json:"type" jsonschema:"entra, okta, google, oidc, ldap or active_directory."`
+	Type    string   `json:"type" jsonschema:"entra, okta, google, github, keycloak, auth0, adfs, gitlab, jumpcloud, onelogin, ping, authentik or zitadel; oidc for any other OpenID Provider; ldap or active_directory."`
 	Name    string   `json:"name" jsonschema:"On the button and in every sentence about this provider; the id where it is empty."`
-	Domains []string `json:"domains" jsonschema:"Mail domains that sign in here. An asterisk takes every domain that no other provider has."`
+	Domains []string `json:"domains" jsonschema:"Mail domains that sign in here, with every sub-domain that no other provider has. An asterisk takes every domain that no other provider has."`
 	Emails  []string `json:"emails" jsonschema:"Single addresses that sign in here although their domain does not."`
 
 	// OpenID Connect.
 
 	Issuer                string          `json:"issuer" jsonschema:"The issuer exactly as the provider spells it, closing slash included. Types entra and google know theirs."`
+	Organizations         []string        `json:"organizations" jsonschema:"Type github: only members of one of these organisations (contoso) or teams (contoso/sales) sign in."`
 	TenantID              string          `json:"tenant_id" jsonschema:"Type entra: the directory (tenant) id, a GUID."`
 	Tenants               []string        `json:"tenants" jsonschema:"Type entra: further tenants whose accounts sign in with the same button. The registration must then be for several organisations."`
 	ClientID              string          `json:"client_id" jsonschema:"The id under which the provider knows the gateway."`

@@ -80,6 +80,9 @@ func (r *redirector) identify(ctx context.Context, m *metadata, verified claims,
 		}
 		all = verified.complete(more, r.names.Email)
 	}
+	if r.dialect.groupKeys {
+		all = all.keysAsGroups(r.names.Groups)
+	}
 	id, err := all.describe(r.names)
 	if err != nil {
 		return identity.Identity{}, fault.Wrap(fault.Forbidden, fmt.Sprintf("%s sent a mail address that cannot be right. "+

@@ -54,6 +54,12 @@ type dialect struct {
 	enrich func(Config, claims, *identity.Identity)
 	// signOut adds parameters that only this type's sign-out page takes.
 	signOut func(idToken string, q url.Values)
+	// claims are other names of claims; the configuration goes before them. A name here does not make the groups wanted.
+	claims ClaimsConfig
+	// groupKeys reads a groups claim that is an object: its keys are the groups.
+	groupKeys bool
+	// noUserinfo never asks the userinfo endpoint, because it knows nothing.
+	noUserinfo bool
 	// noOffline leaves offline_access out also where the provider lists it.
 	noOffline bool
 	// assertIssuer makes the issuer the audience of client assertions; default the token endpoint.
@@ -84,7 +90,7 @@ func newRedirector(c Config, env Env, d dialect) (*redirector, error) {
 	}
 	client := newClient(roots, env.Timeout)
 	return &redirector{
-		cfg: c, names: c.Claims.resolve(), env: env, client: client, dialect: d, auth: auth,
+		cfg: c, names: c.Claims.resolve(d.claims), env: env, client: client, dialect: d, auth: auth,
 		log: env.Log.With("provider", c.ID), now: env.Now,
 		discovery: &discovery{issuer: c.Issuer, client: client, log: env.Log.With("provider", c.ID), now: env.Now},
 		verifier:  verifier{clientID: c.ClientID, now: env.Now},

@@ -96,7 +96,7 @@ func postForm(ctx context.Context, client *http.Client, address string, form url
 	defer res.Body.Close()
 	good := res.StatusCode == http.StatusOK || res.StatusCode == http.StatusCreated
 	if kind, _, err := mime.ParseMediaType(res.Header.Get("Content-Type")); good && err == nil && kind == "text/html" {
-		return fmt.Errorf("ask %s: the answer is a web page", address)
+		return fmt.Errorf("ask %s: %w", address, errWebPage)
 	}
 	if !good {
 		var c claims

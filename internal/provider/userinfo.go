@@ -10,6 +10,9 @@ import (
 
 // incomplete reports whether the userinfo endpoint may know more that we want.
 func (r *redirector) incomplete(c claims) bool {
+	if r.dialect.noUserinfo {
+		return false
+	}
 	email, _ := c.text(r.names.Email)
 	_, groups := c[r.names.Groups]
 	return email == "" || (r.wantsGroups() && !groups && r.dialect.moreGroups == nil)
