@@ -68,6 +68,7 @@ func TestAnswers(t *testing.T) {
 			synctest.Wait()
 			time.Sleep(time.Second)
 			b.get(0)
+			synctest.Wait()
 			got := ""
 			if s := b.record(); s.ID != "" {
 				got = fmt.Sprint(s.Email, " ", s.EmailDoubtful, " ", s.Name, " ", strings.Join(s.Groups, ","))
@@ -166,6 +167,7 @@ func TestRecovery(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
+		synctest.Wait()
 		if b.idp.asked > 30*doorWidth {
 			t.Errorf("500 sessions asked a provider that is down %d times in a minute", b.idp.asked)
 		}

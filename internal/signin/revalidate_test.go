@@ -73,6 +73,13 @@ func (p *idp) Revalidate(ctx context.Context, g identity.Grant) (identity.Identi
 	return id, nil
 }
 
+// answer changes what comes next.
+func (p *idp) answer(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.err = err
+}
+
 // bench is two replicas over one store with one session of Ann's.
 type bench struct {
 	t        *testing.T
@@ -196,6 +203,7 @@ func TestRevalidate(t *testing.T) {
 		b.get(0)
 		synctest.Wait()
 		b.use(time.Hour, "new")
+		synctest.Wait()
 		if b.idp.reused || b.idp.asked < 55 || b.idp.asked > 61 {
 			t.Errorf("asked %d times in an hour, a token came twice: %v", b.idp.asked, b.idp.reused)
 		}
@@ -217,6 +225,7 @@ func TestRevalidate(t *testing.T) {
 		}
 		wg.Wait()
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
 		if got := b.get(0) + b.get(1); got != "newnew" || b.idp.asked != 1 {
 			t.Errorf("then %q, asked %d times", got, b.idp.asked)
 		}
@@ -252,11 +261,12 @@ func TestRevalidate(t *testing.T) {
 		b := newBench(t, newIDP())
 		b.idp.err = down
 		b.use(50*time.Minute, "old")
-		b.idp.err = nil
+		b.idp.answer(nil)
 		time.Sleep(16 * time.Second)
 		b.get(0)
 		synctest.Wait()
 		b.use(10*time.Second, "new")
+		synctest.Wait()
 		if b.outcomes["lapsed"] != 0 || b.outcomes["confirmed"] != 1 || b.outcomes["unanswered"] < 100 || b.outcomes["unanswered"] > 250 {
 			t.Errorf("outcomes %v", b.outcomes)
 		}
@@ -271,6 +281,7 @@ func TestRevalidate(t *testing.T) {
 		time.Sleep(7 * time.Second)
 		b.get(0)
 		b.use(3*time.Second, "")
+		synctest.Wait()
 		if b.outcomes["lapsed"] != 1 {
 			t.Errorf("outcomes %v", b.outcomes)
 		}
@@ -357,11 +368,12 @@ func TestRevalidate(t *testing.T) {
 		b := newBench(t, newIDP())
 		b.idp.err, b.idp.broken = down, true
 		b.use(2*time.Minute, "old")
-		b.idp.err = nil
+		b.idp.answer(nil)
 		time.Sleep(16 * time.Second)
 		b.get(0)
 		synctest.Wait()
 		b.use(5*time.Second, "new")
+		synctest.Wait()
 		if b.idp.reused {
 			t.Error("an old token was used")
 		}
@@ -376,6 +388,7 @@ func TestRevalidate(t *testing.T) {
 		b.store.fail(nil)
 		time.Sleep(time.Second)
 		b.use(3*time.Minute, "new")
+		synctest.Wait()
 		if b.idp.reused {
 			t.Error("the new token was lost")
 		}

@@ -160,6 +160,14 @@ func TestSignedOutAtTheProvider(t *testing.T) {
 	}
 }
 
+func TestSignInAgain(t *testing.T) {
+	for direct, want := range map[string]string{"": "/_gate/sign-in", "contoso": "/_gate/sign-in/contoso"} {
+		w := newWorld(t)
+		w.Direct = direct
+		parse(t, w.do("GET", "/_gate/signed-out", "").Body.String()).one(t, "a[href="+want+"]")
+	}
+}
+
 func TestSignInStopsGoingStraightOn(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
