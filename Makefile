@@ -1,6 +1,7 @@
 # make test    installs what is missing, then checks and tests everything
 # make demo    runs the demonstration; ARGS="--listen 127.0.0.1:9000" passes flags on
 # make bench   compares the gateway with a bare reverse proxy
+# make soak    keeps the gateway busy for ten minutes and watches its memory; SOAK=1m for less
 # make fmt     formats the sources
 
 SHELL := /bin/bash
@@ -8,7 +9,7 @@ SHELL := /bin/bash
 .ONESHELL:
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: test debian check demo bench fmt
+.PHONY: test debian check demo bench soak fmt
 
 GO ?= go
 PROVIDER := internal/realtest/oidcprovider
@@ -78,6 +79,9 @@ check:
 
 demo:
 	@$(GO) run ./cmd/crmgate demo $(ARGS)
+
+soak:
+	@SOAK=$(SOAK) $(GO) test -tags soak -run '^TestSoak$$' -v -timeout 0 ./internal/app
 
 bench:
 	@$(GO) test -run '^$$' -bench . -benchmem ./internal/gateway
