@@ -97,7 +97,7 @@ func validateFixedIssuer(c Config, fixed string, p *fault.Problems) {
 
 func openEntra(c Config, env Env) (identity.Provider, error) {
 	r, err := newRedirector(c, env, dialect{
-		check: checkTenant, subject: entraSubject, emailVerified: entraEmailVerified, enrich: entraPassword, signOut: entraLogoutHint,
+		check: checkTenant, subject: entraSubject, emailVerified: entraEmailVerified, enrich: entraPassword,
 		sidAlone: true,
 	})
 	if err != nil {
@@ -189,12 +189,4 @@ func hostOf(address string) string {
 		return ""
 	}
 	return u.Host
-}
-
-// entraLogoutHint names the person at the sign-out page, which then does not ask who is to be signed out. Only the opaque claim does: a
-// user name would not (learn.microsoft.com/entra/identity-platform/v2-protocols-oidc).
-func entraLogoutHint(idToken string, q url.Values) {
-	if hint, _ := unverified(idToken).text("login_hint"); hint != "" {
-		q.Set("logout_hint", hint)
-	}
 }

@@ -52,8 +52,6 @@ type dialect struct {
 	sawGroups func(all claims, groups []string)
 	// enrich adds what only this type tells about a person.
 	enrich func(Config, claims, *identity.Identity)
-	// signOut adds parameters that only this type's sign-out page takes.
-	signOut func(idToken string, q url.Values)
 	// claims are other names of claims; the configuration goes before them. A name here does not make the groups wanted.
 	claims ClaimsConfig
 	// groupKeys reads a groups claim that is an object: its keys are the groups.
@@ -197,9 +195,6 @@ func (r *redirector) SignOutURL(ctx context.Context, out identity.SignOut) (stri
 		if value != "" {
 			q.Set(name, value)
 		}
-	}
-	if r.dialect.signOut != nil {
-		r.dialect.signOut(out.IDToken, q)
 	}
 	u.RawQuery = q.Encode()
 	return u.String(), nil
