@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/url"
 	"slices"
+	"strings"
 
 	"crmgate/internal/identity"
 )
@@ -21,19 +22,16 @@ func presetOkta(c Config) Config {
 		c.Scopes = append([]string{"groups"}, c.Scopes...)
 	}
 	// The page belongs to the organisation, also where the issuer is one of its authorization servers.
-	if org := oktaOrg(c.Issuer); org != "" {
-		c.Password.ResetURL = cmp.Or(c.Password.ResetURL, org+"/signin/forgot-password")
+	if u, err := url.Parse(c.Issuer); err == nil && u.Host != "" {
+		c.Password.ResetURL = cmp.Or(c.Password.ResetURL, u.Scheme+"://"+u.Host+"/signin/forgot-password")
 	}
 	return c
 }
 
-// oktaOrg returns the organisation that an issuer belongs to; empty where it is no address.
+// oktaOrg returns the organisation that an issuer belongs to: one of its authorization servers, or itself.
 func oktaOrg(issuer string) string {
-	u, err := url.Parse(issuer)
-	if err != nil || u.Host == "" {
-		return ""
-	}
-	return u.Scheme + "://" + u.Host
+	org, _, _ := strings.Cut(issuer, "/oauth2/")
+	return org
 }
 
 // okta is an OpenID Provider that can also end all sessions of a person.
