@@ -40,6 +40,9 @@ func presetEntra(c Config) Config {
 		c.TenantID = tenants[0]
 	}
 	c.Issuer = cmp.Or(c.Issuer, entraPlaces[0]+cmp.Or(c.TenantID, anyTenant)+"/v2.0")
+	if c.ClientKeyFile != "" {
+		c.ClientAuth = cmp.Or(c.ClientAuth, authKeyJWT)
+	}
 	c.ClientAuth = cmp.Or(c.ClientAuth, authPost)
 	reset := "https://passwordreset.microsoftonline.com/"
 	if own := c.ownDomains(); len(own) > 0 {
@@ -81,6 +84,9 @@ func validateEntra(c Config, p *fault.Problems) {
 		validateFixedIssuer(c, "", p)
 	}
 	validateClient(c, p)
+	if c.ClientAuth == authKeyJWT && c.ClientCertificateFile == "" {
+		p.Add("client_certificate_file", "Upload the certificate to the app registration and name it here.", "Entra ID knows keys by their certificate alone")
+	}
 	validateGraph(c, p)
 }
 

@@ -2,6 +2,12 @@ package provider_test
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -273,5 +279,40 @@ func TestEntraLogoutHint(t *testing.T) {
 				t.Errorf("sign-out (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A certificate in place of a secret, at the code and for Graph alike.
+func TestEntraCertificate(t *testing.T) {
+	key := serviceKey()
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "crm"}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyFile, certificate := writeKey(t, key), writePEM(t, "CERTIFICATE", der)
+	p := newEntra(t, fakeidp.Vendor{NoPersonalGraph: true}, nil)
+	if err := p.idp.PutClient(fakeidp.Client{ID: "crm", Auth: "private_key_jwt", PublicKey: key.Public(), RedirectURIs: []string{redirectURI}}); err != nil {
+		t.Fatal(err)
+	}
+	r := p.open(func(c *provider.Config) {
+		c.Type, c.TenantID, c.GroupsAPI.URL = "entra", tenant, p.idp.Issuer()+"/graph"
+		c.ClientSecret, c.ClientKeyFile, c.ClientCertificateFile = "", keyFile, certificate
+	})
+	id, err := p.signInWith(r)
+	if err != nil || len(id.Groups) != 5 {
+		t.Fatalf("sign-in: %v, groups %q", err, id.Groups)
+	}
+	print := sha256.Sum256(der)
+	for _, request := range p.idp.TokenRequests() {
+		header, claims := assertionParts(t, request.Assertion)
+		if header["alg"] != "PS256" || header["x5t#S256"] != base64.RawURLEncoding.EncodeToString(print[:]) || claims["aud"] != p.idp.Issuer()+"/token" {
+			t.Errorf("%s: header %v, claims %v", request.GrantType, header, claims)
+		}
+	}
+	c := good("entra")
+	c.ClientSecret, c.ClientKeyFile = "", keyFile
+	if problems := c.Validate(); len(problems) != 1 || problems[0].Path != "client_certificate_file" {
+		t.Errorf("a key without a certificate: %+v", problems)
 	}
 }

@@ -55,7 +55,7 @@ func openGoogle(c Config, env Env) (identity.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.dialect.moreGroups = groups.groups
+	r.dialect.moreGroups, r.dialect.ping = groups.groups, groups.ping
 	return r, nil
 }
 

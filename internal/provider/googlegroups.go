@@ -142,7 +142,7 @@ func (g *googleGroups) groups(ctx context.Context, _ *metadata, all claims, _ st
 // direct asks the Directory API (developers.google.com/admin-sdk/directory/reference/rest/v1/groups/list). The person is named by the
 // id that never changes.
 func (g *googleGroups) direct(ctx context.Context, subject string) ([]string, error) {
-	return g.list(ctx, directoryScope, "/admin/directory/v1/groups", url.Values{"userKey": {subject}, "maxResults": {"200"}}, "groups",
+	return g.list(ctx, "/admin/directory/v1/groups", url.Values{"userKey": {subject}, "maxResults": {"200"}}, "groups",
 		func(raw json.RawMessage) (string, error) {
 			var group struct{ Email, Name string }
 			err := json.Unmarshal(raw, &group)
@@ -157,7 +157,7 @@ func (g *googleGroups) transitive(ctx context.Context, email string) ([]string, 
 		return nil, unusablef("the sign-in states no address")
 	}
 	query := "member_key_id == '" + strings.ReplaceAll(email, "'", `\'`) + "' && 'cloudidentity.googleapis.com/groups.discussion_forum' in labels"
-	return g.list(ctx, cloudIdentityScope, "/v1/groups/-/memberships:searchTransitiveGroups", url.Values{"query": {query}, "pageSize": {"1000"}}, "memberships",
+	return g.list(ctx, "/v1/groups/-/memberships:searchTransitiveGroups", url.Values{"query": {query}, "pageSize": {"1000"}}, "memberships",
 		func(raw json.RawMessage) (string, error) {
 			var group struct {
 				GroupKey    struct{ ID string }
@@ -176,8 +176,8 @@ func (g *googleGroups) called(email, name string) string {
 }
 
 // list reads all pages. Nobody's groups are an answer without the list.
-func (g *googleGroups) list(ctx context.Context, scope, path string, query url.Values, member string, read func(json.RawMessage) (string, error)) ([]string, error) {
-	bearer, err := g.token(ctx, scope)
+func (g *googleGroups) list(ctx context.Context, path string, query url.Values, member string, read func(json.RawMessage) (string, error)) ([]string, error) {
+	bearer, err := g.token(ctx, g.scope())
 	if err != nil {
 		return nil, fmt.Errorf("get a token for %s: %w", g.account.Email, err)
 	}
@@ -207,6 +207,22 @@ func (g *googleGroups) list(ctx context.Context, scope, path string, query url.V
 		}
 		query.Set("pageToken", next)
 	}
+}
+
+// ping finds out whether the service account may ask in the administrator's name.
+func (g *googleGroups) ping(ctx context.Context) error {
+	if _, err := g.token(ctx, g.scope()); err != nil {
+		return fault.Wrap(fault.Unavailable, "Google does not let the service account ask for groups. Grant it domain-wide delegation of "+g.scope()+".", err).
+			WithReason("groups_unreadable")
+	}
+	return nil
+}
+
+func (g *googleGroups) scope() string {
+	if g.r.cfg.GroupsAPI.Source == sourceCloudIdentity {
+		return cloudIdentityScope
+	}
+	return directoryScope
 }
 
 // token is the JWT bearer grant (RFC 7523 section 2.1).

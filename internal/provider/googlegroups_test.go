@@ -141,6 +141,16 @@ func TestGoogleGroupsOfNobody(t *testing.T) {
 	}
 }
 
+// crmgate check --online tries the service account, too.
+func TestGooglePing(t *testing.T) {
+	for name, v := range map[string]fakeidp.Vendor{"delegated": {ServiceKey: serviceKey().Public()}, "not delegated": {}} {
+		err := newGoogle(t, v, nil).Redirector.(identity.Pinger).Ping(context.Background())
+		if (err == nil) != (name == "delegated") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestGoogleRequest(t *testing.T) {
 	tests := []struct {
 		name    string

@@ -50,6 +50,8 @@ type dialect struct {
 	moreGroups func(ctx context.Context, m *metadata, all claims, accessToken string) (groups []string, ok bool, err error)
 	// sawGroups looks at the groups claim as it came.
 	sawGroups func(all claims, groups []string)
+	// ping tries what a sign-in needs beside the provider itself.
+	ping func(ctx context.Context) error
 	// enrich adds what only this type tells about a person.
 	enrich func(Config, claims, *identity.Identity)
 	// claims are other names of claims; the configuration goes before them. A name here does not make the groups wanted.
@@ -208,6 +210,9 @@ func (r *redirector) Ping(ctx context.Context) error {
 	}
 	if _, _, err := m.keys.known(ctx); err != nil {
 		return r.unreachable(err)
+	}
+	if r.dialect.ping != nil {
+		return r.dialect.ping(ctx)
 	}
 	return nil
 }

@@ -93,11 +93,11 @@ func (r *redirector) explain(f family, found match, description string, cause er
 	}
 	return fault.Wrap(known.kind, strings.ReplaceAll(known.text, "{name}", name), cause).
 		WithTitle(strings.ReplaceAll(known.title, "{name}", name)).WithDetails(r.details(code, description)...).
-		WithReason(f.reason + strings.ToLower(found.code)).WithNext(r.next(known.step))
+		WithReason(f.reason + strings.ToLower(found.code)).WithNext(r.next(known.step, code))
 }
 
-// next is the one button that a step becomes.
-func (r *redirector) next(step identity.Step) fault.Next {
+// next is the one button that a step becomes. Where somebody has to be asked, the help page says what an administrator can mend.
+func (r *redirector) next(step identity.Step, code string) fault.Next {
 	name, links := r.cfg.displayName(), r.cfg.Password
 	switch step {
 	case identity.StepSwitch:
@@ -112,6 +112,10 @@ func (r *redirector) next(step identity.Step) fault.Next {
 		}
 	case identity.StepAgain:
 		return fault.NextSignIn
+	case identity.StepAsk:
+		if code != "" {
+			return fault.Next{Label: fault.NextHelp.Label, Path: fault.NextHelp.Path + "?code=" + url.QueryEscape(code)}
+		}
 	}
 	return fault.NextHelp
 }

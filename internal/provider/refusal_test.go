@@ -130,7 +130,7 @@ func TestRefusalDetails(t *testing.T) {
 		code                     string
 		ids                      bool
 	}{
-		{"known number", "access_denied", description("50105"), "You have no access to this application yet", "Get help signing in", "", "/help", "AADSTS50105", true},
+		{"known number", "access_denied", description("50105"), "You have no access to this application yet", "Get help signing in", "", "/help?code=AADSTS50105", "AADSTS50105", true},
 		{"locked", "access_denied", description("50053"), "Your account is locked for a while", "Reset it at Contoso", "https://reset.example/", "/help", "AADSTS50053", true},
 		{"unknown number", "access_denied", description("98765"), "Contoso did not let you in", "Use another account", "", "/sign-in/contoso?switch=1", "AADSTS98765", true},
 		{"standard only", "login_required", "", "Please sign in again", "Sign in again", "", "/sign-in", "login_required", false},

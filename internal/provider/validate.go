@@ -58,6 +58,12 @@ func (c Config) Validate() fault.Problems {
 		p.Add("type", "Use one of "+strings.Join(Types(), ", ")+".", "%q is no type of provider", c.Type)
 		return p
 	}
+	if c.GroupsAPI != (GroupsAPIConfig{}) && c.Type != "entra" && c.Type != "google" {
+		p.Add("groups_api", "Remove it.", "type %s tells groups at the sign-in or not at all", c.Type)
+	}
+	if len(c.Tenants) > 0 && c.Type != "entra" {
+		p.Add("tenants", "Remove it.", "type %s has no tenants", c.Type)
+	}
 	k.validate(k.preset(c), &p)
 	return p
 }

@@ -78,6 +78,9 @@ func TestValidate(t *testing.T) {
 		}), []string{"groups_api.service_account"}},
 		{"Graph at Google", set("google", func(c *provider.Config) { c.GroupsAPI.Source = "graph" }), []string{"groups_api.source"}},
 
+		{"groups API of nobody", set("okta", func(c *provider.Config) { c.GroupsAPI.URL = "https://x.example" }), []string{"groups_api"}},
+		{"tenants of nobody", set("oidc", func(c *provider.Config) { c.Tenants = []string{tenant} }), []string{"tenants"}},
+
 		{"everything missing", provider.Config{}, []string{"id", "link_by_email", "type"}},
 		{"unknown type", set("oidc", func(c *provider.Config) { c.Type = "saml" }), []string{"type"}},
 		{"id in capitals", set("oidc", func(c *provider.Config) { c.ID = "Contoso" }), []string{"id"}},

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"crmgate/internal/fault"
 	"crmgate/internal/identity"
@@ -20,6 +21,34 @@ func withLink(r *http.Request) {
 }
 
 func asks(v *world) { v.flow.step = signin.Step{Kind: signin.StepPassword} }
+
+// details is what a provider's refusal shows for IT.
+var details = []fault.Detail{
+	{Name: "From", Value: "Contoso"}, {Name: "Code", Value: "AADSTS50105"}, {Name: "Time", Value: "2026-11-22 09:30:00 UTC"},
+	{Name: "Correlation ID", Value: "9b2e4d10-7777-4888-9999-aaaabbbbcccc"},
+}
+
+func refusedThere(v *world) {
+	v.flow.err = fault.New(fault.Forbidden, "Your sign-in at Contoso worked, but you have not been given access to this application. Please ask your administrator to assign you to it.").
+		WithTitle("You have no access to this application yet").WithDetails(details...).WithNext(fault.NextHelp)
+}
+
+func expiredThere(v *world) {
+	v.flow.err = fault.New(fault.Forbidden, "Your password at Contoso has expired. Change it there, then sign in again.").WithTitle("Your password has expired").
+		WithDetails(details...).WithNext(fault.Next{Label: "Change it at Contoso", Path: "/help", Away: "https://change.contoso.com/"})
+}
+
+// explains knows one code.
+func explains(v *world) {
+	known := contoso
+	known.Kind = "entra"
+	v.Realms = identity.NewRealms(fakeProvider(known), fakeProvider(fabrikam))
+	v.Explain = func(text string) (identity.Advice, bool) {
+		return identity.Advice{Code: "AADSTS50055", Kinds: []string{"entra"}, Vendor: "Microsoft", Title: "Your password has expired",
+			Text: "Your password at {name} has expired. Change it there, then sign in again.", Step: identity.StepChange,
+			ForIT: "Nothing to mend.", MoreURL: "https://login.microsoftonline.com/error?code=50055"}, text == "AADSTS50055"
+	}
+}
 
 // shows are all pages in all their states.
 var shows = map[string]struct {
@@ -56,7 +85,16 @@ var shows = map[string]struct {
 	"sign-in, in circles": {"GET", "/_gate/sign-in?return_to=/deals", "", func(v *world) {
 		v.Direct, v.Sessions = "contoso", fakeSessions{pace: session.PaceLoop}
 	}, 200, false},
-	"help":           {"GET", "/_gate/help", "", nil, 200, false},
+	"refused there": {"GET", "/_gate/callback/contoso?error=access_denied", "", refusedThere, 403, false},
+	"expired there": {"GET", "/_gate/callback/contoso?error=access_denied", "", expiredThere, 403, false},
+	"help":          {"GET", "/_gate/help", "", nil, 200, false},
+	"help, code":    {"GET", "/_gate/help?code=AADSTS50055", "", explains, 200, false},
+	"help, no code": {"GET", "/_gate/help?code=help+me", "", explains, 200, true},
+	"account, password ends": {"GET", "/_gate/account", "", func(v *world) {
+		s := annSession("contoso")
+		s.PasswordExpires = time.Now().Add(74 * time.Hour)
+		v.Sessions = fakeSessions{s: s}
+	}, 200, false},
 	"account":        {"GET", "/_gate/account", "", func(v *world) { v.Sessions = fakeSessions{s: annSession("contoso")} }, 200, false},
 	"account, local": {"GET", "/_gate/account", "", func(v *world) { v.Sessions = fakeSessions{s: annSession("local")} }, 200, false},
 	"nothing here":   {"GET", "/_gate/no/such/page", "", nil, 404, false},
