@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"cmp"
 	"context"
 	"go/ast"
 	"go/parser"
@@ -26,14 +27,17 @@ func TestConformanceTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := regexp.MustCompile(`(?m)^//\t(oidcc-\S+) +(Test\w+)(?:/(.+))?$`).FindAllStringSubmatch(string(doc), -1)
+	rows := regexp.MustCompile(`(?m)^//\t(oidcc-\S+(?: with \S+)?) +(?:(\w+)\.)?(Test\w+)(?:/(.+))?$`).FindAllStringSubmatch(string(doc), -1)
 	if len(rows) < 40 {
 		t.Fatalf("the table has %d rows", len(rows))
 	}
-	names, texts := testNames(t)
-	seen := map[string]bool{}
+	seen, known, said := map[string]bool{}, map[string]map[string]bool{}, map[string]map[string]bool{}
 	for _, row := range rows {
-		id, function, name := row[1], row[2], row[3]
+		id, where, function, name := row[1], row[2], row[3], row[4]
+		if known[where] == nil {
+			known[where], said[where] = testNames(t, where)
+		}
+		names, texts := known[where], said[where]
 		if seen[id] {
 			t.Errorf("%s stands there twice", id)
 		}
@@ -50,10 +54,10 @@ func TestConformanceTable(t *testing.T) {
 	}
 }
 
-// testNames returns the functions of the tests here, and every text in them and in the catalogue of misbehaviour.
-func testNames(t *testing.T) (functions, texts map[string]bool) {
+// testNames returns the functions of a package's tests (empty is this one), and every text in them and in the catalogue of misbehaviour.
+func testNames(t *testing.T, where string) (functions, texts map[string]bool) {
 	t.Helper()
-	files, err := filepath.Glob("*_test.go")
+	files, err := filepath.Glob(filepath.Join("..", cmp.Or(where, "provider"), "*_test.go"))
 	if err != nil {
 		t.Fatal(err)
 	}

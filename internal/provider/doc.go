@@ -67,8 +67,8 @@
 //   - Universal Logout is believed from the organisation's own keys, for exactly our address, ten minutes at most and once.
 //
 // The relying-party tests of the OpenID Foundation's conformance suite, and ours that hold the same. Profiles basic, form post and config;
-// logout: RP-initiated, back-channel, front-channel; refresh tokens. A name after the slash is the case. A test makes sure that every one of
-// them is there. In TestFormPostInBrowser and the journeys the same happens to a whole gateway.
+// logout: RP-initiated, back-channel, front-channel; refresh tokens. A name after the slash is the case, one before the dot another package.
+// A test makes sure that every one of them is there.
 //
 //	oidcc-client-test                                            TestSignIn
 //	oidcc-client-test-invalid-iss                                TestBadIDTokensAreRefused/iss wrong
@@ -95,6 +95,7 @@
 //	oidcc-client-test-scope-userinfo-claims                      TestOddClaims
 //	oidcc-client-test-distributed-claims                         TestOddClaims/groups over the limit
 //	oidcc-client-test-client-secret-basic                        TestClientAuth
+//	oidcc-client-test with response_mode=form_post               app.TestFormPostInBrowser
 //	oidcc-client-test-form-post-error                            TestFormPostError
 //	oidcc-client-test-discovery-openid-config                    TestSignIn
 //	oidcc-client-test-discovery-issuer-mismatch                  TestBadDiscovery/issuer differs
@@ -107,6 +108,8 @@
 //	oidcc-client-test-refresh-token-invalid-aud                  TestRevalidateEnds/aud wrong
 //	oidcc-client-test-refresh-token-invalid-azp                  TestRevalidateEnds/azp wrong
 //	oidcc-client-test-rp-init-logout                             TestSignOutURL
+//	oidcc-client-test-rp-init-logout-other-state                 signin.TestSignOutState/changed
+//	oidcc-client-test-rp-init-logout-no-state                    signin.TestSignOutState/none
 //	oidcc-client-test-rp-backchannel-rpinitlogout                TestLogoutTokens/session
 //	oidcc-client-test-rp-backchannel-rpinitlogout-alg-none       TestLogoutTokens/alg none
 //	oidcc-client-test-rp-backchannel-rpinitlogout-no-event       TestLogoutTokens/events missing

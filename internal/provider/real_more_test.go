@@ -204,7 +204,7 @@ var formAction = regexp.MustCompile(`action="([^"]+)"`)
 // logOutThere walks through the provider's sign-out page.
 func logOutThere(t *testing.T, r identity.Redirector, idToken string, jar http.CookieJar) {
 	t.Helper()
-	address, err := r.(identity.SignOuter).SignOutURL(context.Background(), identity.SignOut{IDToken: idToken, ReturnTo: signedOut})
+	address, err := r.(identity.SignOuter).SignOutURL(context.Background(), identity.SignOut{IDToken: idToken, State: "s", ReturnTo: signedOut})
 	if err != nil {
 		t.Fatal(err)
 	}
