@@ -23,7 +23,7 @@ func TestRefusalTable(t *testing.T) {
 				}
 				seen[code] = true
 			}
-			if r.kind != denied && r.kind != proof && r.kind != down {
+			if r.kind != kindDenied && r.kind != kindProof && r.kind != kindDown {
 				t.Errorf("%s %v: kind %s", f.vendor, r.codes, r.kind)
 			}
 			if r.title == "" || strings.HasSuffix(r.title, ".") || !strings.HasSuffix(r.text, ".") || r.step == "" {
@@ -32,7 +32,7 @@ func TestRefusalTable(t *testing.T) {
 			if r.forIT != "" && !strings.HasSuffix(r.forIT, ".") || strings.ContainsAny(strings.ReplaceAll(r.title+r.text, "{name}", ""), "{}%") {
 				t.Errorf("%s %v: %q %q", f.vendor, r.codes, r.text, r.forIT)
 			}
-			if r.kind == down && r.step == other || r.step == "" {
+			if r.kind == kindDown && r.step == stepSwitch || r.step == "" {
 				t.Errorf("%s %v: another account does not help against trouble", f.vendor, r.codes)
 			}
 		}
@@ -47,12 +47,12 @@ func TestRefusalTable(t *testing.T) {
 // The codes that people meet, each with what helps.
 func TestEntraCodes(t *testing.T) {
 	want := map[identity.Step]string{
-		reset:  "50126 50053",
-		change: "50055 50144 50125 50135 120000 120002",
-		ask: "50057 50105 65001 65004 90094 90095 53003 53000 53001 53002 50131 530032 530035 50011 700016 90002 50194 500011 7000215 7000222 7000218 " +
+		stepReset:  "50126 50053",
+		stepChange: "50055 50144 50125 50135 120000 120002",
+		stepAsk: "50057 50105 65001 65004 90094 90095 53003 53000 53001 53002 50131 530032 530035 50011 700016 90002 50194 500011 7000215 7000222 7000218 " +
 			"700027 50012 80012 120014",
-		other: "50034 50020 90072 51004 16003",
-		again: "50076 50079 50072 50074 50078 50158 50132 50133 50173 70043 700082 70008 50058 54005 501481 700005 50196 80001 80002 80005 80007 80010 80013 80014",
+		stepSwitch: "50034 50020 90072 51004 16003",
+		stepAgain:  "50076 50079 50072 50074 50078 50158 50132 50133 50173 70043 700082 70008 50058 54005 501481 700005 50196 80001 80002 80005 80007 80010 80013 80014",
 	}
 	for step, codes := range want {
 		for _, code := range strings.Fields(codes) {

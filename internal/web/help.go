@@ -21,8 +21,8 @@ type helpPage struct {
 	Problem string
 }
 
-// helpWay says where one provider's passwords are reset and changed; each address may be empty.
-type helpWay struct{ Name, ResetURL, ChangeURL, Help string }
+// helpWay says where one provider's passwords are reset and changed; each address may be empty. HereURL is a page of ours.
+type helpWay struct{ Name, ResetURL, ChangeURL, HereURL, Help string }
 
 // codeAnswer explains an error code. Nothing in it was typed by anybody: the code is a word of a table, or a maker's prefix with digits.
 type codeAnswer struct {
@@ -45,9 +45,11 @@ func (h *Handler) help(w http.ResponseWriter, r *http.Request) error {
 	data := helpPage{Local: h.Local, Reset: h.MailedReset, Codes: h.Explain != nil}
 	infos := h.infos()
 	for _, info := range infos {
-		data.Providers = append(data.Providers, helpWay{
-			Name: info.Name, ResetURL: info.Password.ResetURL, ChangeURL: info.Password.ChangeURL, Help: info.Password.Help,
-		})
+		way := helpWay{Name: info.Name, ResetURL: info.Password.ResetURL, ChangeURL: info.Password.ChangeURL, Help: info.Password.Help}
+		if info.Password.ChangeHere {
+			way.ChangeURL, way.HereURL = "", h.changeURL(info)
+		}
+		data.Providers = append(data.Providers, way)
 	}
 	// What was typed is not shown again: a link to this page must not be able to put words on it.
 	if typed := strings.TrimSpace(r.URL.Query().Get("code")); typed != "" && h.Explain != nil {

@@ -30,13 +30,16 @@ func (h *Handler) passwordEnd(s *session.Session) *passwordEnd {
 	if !ok || left <= 0 || left > passwordNotice {
 		return nil
 	}
-	return &passwordEnd{Provider: info.Name, Days: int(left / (24 * time.Hour)), URL: changeURL(s, info.Password)}
+	return &passwordEnd{Provider: info.Name, Days: int(left / (24 * time.Hour)), URL: h.passwordURL(s, info)}
 }
 
-// changeURL returns where the company password of a session is changed: what the provider said about this person, else what is known of the
-// provider. May be empty.
-func changeURL(s *session.Session, help identity.PasswordHelp) string {
-	return cmp.Or(s.PasswordChangeURL, help.ChangeURL, help.ResetURL)
+// passwordURL returns where the company password of a session is changed: here where that is possible, else where the provider said it is for
+// this person, else what is known of the provider. May be empty.
+func (h *Handler) passwordURL(s *session.Session, info identity.Info) string {
+	if info.Password.ChangeHere {
+		return h.changeURL(info)
+	}
+	return cmp.Or(s.PasswordChangeURL, info.Password.ChangeURL, info.Password.ResetURL)
 }
 
 func (h *Handler) now() time.Time {
