@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"crmgate/internal/fault"
-	"crmgate/internal/identity"
 	"crmgate/internal/middleware"
 )
 
@@ -111,22 +110,6 @@ func checkPrefix(s string, p *fault.Problems) {
 	case !prefixShape.MatchString(s):
 		p.Add("path_prefix", "Write segments of letters, digits, - and _ without a slash at the end, such as /_gate.", "is not a path prefix")
 	}
-}
-
-// Validate names the faults of the section.
-func (c AdminsConfig) Validate() fault.Problems {
-	var p fault.Problems
-	for i, e := range c.Emails {
-		if _, ok := identity.Domain(identity.Normalize(e)); !ok {
-			p.Add("emails["+strconv.Itoa(i)+"]", "Write one address, such as ann@example.com.", "is not an e-mail address")
-		}
-	}
-	for i, g := range c.Groups {
-		if strings.TrimSpace(g) == "" {
-			p.Add("groups["+strconv.Itoa(i)+"]", "Remove the item.", "is empty")
-		}
-	}
-	return p
 }
 
 // Validate names the faults of the section.

@@ -17,18 +17,18 @@ import (
 
 // Config is the whole file.
 type Config struct {
-	Server    ServerConfig      `json:"server" jsonschema:"Where the gateway listens and what the world calls it."`
-	Upstreams []proxy.Config    `json:"upstreams" jsonschema:"The CRM behind the gateway; at least one."`
-	Access    policy.Config     `json:"access" jsonschema:"Who may pass where."`
-	Providers []provider.Config `json:"providers" jsonschema:"Sources of corporate identity."`
-	Local     account.Config    `json:"local" jsonschema:"Accounts whose password the gateway itself keeps."`
-	Session   session.Config    `json:"session" jsonschema:"How long somebody stays signed in."`
-	Storage   sqlstore.Config   `json:"storage" jsonschema:"The database."`
-	Redis     redisstore.Config `json:"redis" jsonschema:"Used where session.store is redis."`
-	Mail      mail.Config       `json:"mail" jsonschema:"The way to people's mailboxes."`
-	Branding  page.Config       `json:"branding" jsonschema:"What the pages and mails look like."`
-	Admins    AdminsConfig      `json:"admins" jsonschema:"Who administers the gateway."`
-	Log       LogConfig         `json:"log" jsonschema:"The log on standard error."`
+	Server    ServerConfig        `json:"server" jsonschema:"Where the gateway listens and what the world calls it."`
+	Upstreams []proxy.Config      `json:"upstreams" jsonschema:"The CRM behind the gateway; at least one."`
+	Access    policy.Config       `json:"access" jsonschema:"Who may pass where."`
+	Providers []provider.Config   `json:"providers" jsonschema:"Sources of corporate identity."`
+	Local     account.Config      `json:"local" jsonschema:"Accounts whose password the gateway itself keeps."`
+	Session   session.Config      `json:"session" jsonschema:"How long somebody stays signed in."`
+	Storage   sqlstore.Config     `json:"storage" jsonschema:"The database."`
+	Redis     redisstore.Config   `json:"redis" jsonschema:"Used where session.store is redis."`
+	Mail      mail.Config         `json:"mail" jsonschema:"The way to people's mailboxes."`
+	Branding  page.Config         `json:"branding" jsonschema:"What the pages and mails look like."`
+	Admins    policy.AdminsConfig `json:"admins" jsonschema:"Who administers the gateway."`
+	Log       LogConfig           `json:"log" jsonschema:"The log on standard error."`
 }
 
 // Default returns what an empty file means: the defaults of every section.
@@ -62,12 +62,6 @@ type ServerTLSConfig struct {
 // Default returns the section's defaults.
 func (ServerConfig) Default() ServerConfig {
 	return ServerConfig{Listen: ":8443", PathPrefix: "/_gate", OpsListen: "127.0.0.1:9090", DataDir: "./data", ShutdownGrace: 10 * time.Second}
-}
-
-// AdminsConfig is the `admins` section; somebody who is in either list is an administrator.
-type AdminsConfig struct {
-	Groups []string `json:"groups" jsonschema:"Members of these groups administer the gateway."`
-	Emails []string `json:"emails" jsonschema:"These people administer the gateway."`
 }
 
 // LogConfig is the `log` section.

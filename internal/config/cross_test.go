@@ -202,7 +202,7 @@ func TestServerValidate(t *testing.T) {
 }
 
 func TestAdminsAndLogValidate(t *testing.T) {
-	if p := (AdminsConfig{Emails: []string{"ann@example.com", "ann"}, Groups: []string{" "}}).Validate(); len(p) != 2 {
+	if p := (policy.AdminsConfig{Emails: []string{"ann@example.com", "ann"}, Groups: []string{" "}}).Validate(); len(p) != 2 {
 		t.Errorf("problems %+v, want two", p)
 	}
 	if p := (LogConfig{Level: "loud", Format: "xml"}).Validate(); len(p) != 2 {
