@@ -42,6 +42,7 @@ type Config struct {
 	ClientAuth       string       `json:"client_auth" jsonschema:"client_secret_basic, client_secret_post or none. Empty is client_secret_post for entra and google and client_secret_basic for the others."`
 	Scopes           []string     `json:"scopes" jsonschema:"Added to openid, profile, email and the preset's."`
 	Claims           ClaimsConfig `json:"claims" jsonschema:"The names of the claims that differ between providers."`
+	API              APIConfig    `json:"api" jsonschema:"Access tokens of this provider that open the CRM to programs."`
 	Logout           string       `json:"logout" jsonschema:"provider also ends the provider's own session at sign-out, local does not."`
 
 	// Directories.

@@ -46,6 +46,7 @@ func (c Config) Validate() fault.Problems {
 	if _, err := loadCA(c.CAFile); err != nil {
 		p.Add("ca_file", "Name a readable file with PEM certificates.", "%v", err)
 	}
+	c.API.validate(c.Type, c.ClientID, &p)
 	k, ok := catalogue[c.Type]
 	if !ok {
 		p.Add("type", "Use one of "+strings.Join(Types(), ", ")+".", "%q is no type of provider", c.Type)

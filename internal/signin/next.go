@@ -3,7 +3,6 @@ package signin
 import (
 	"context"
 	"net/http"
-	"slices"
 
 	"crmgate/internal/account"
 	"crmgate/internal/audit"
@@ -163,18 +162,5 @@ func (f *Flow) address(p progress) (email string, doubtful bool) {
 	if p.via == account.OwnerLocal {
 		return email, false
 	}
-	owner, ok := f.Realms.Find(email)
-	switch {
-	case ok && owner.Info().ID == p.via:
-		return email, false
-	case ok && !takesEverybody(owner.Info(), email):
-		return "", true
-	}
-	return email, p.identity.EmailDoubtful
-}
-
-// takesEverybody reports whether a provider has an address only because it has every one that nobody else has.
-func takesEverybody(info identity.Info, email string) bool {
-	domain, _ := identity.Domain(identity.Normalize(email))
-	return !slices.Contains(info.Domains, domain) && !slices.Contains(info.Emails, identity.Normalize(email))
+	return f.Realms.Vouched(p.via, email, p.identity.EmailDoubtful)
 }
