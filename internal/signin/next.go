@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 
@@ -34,6 +35,16 @@ type Step struct {
 	URL string
 	// Provider is whose password StepPassword asks for; nil where it is a local one or must not be told.
 	Provider *identity.Info
+	// Used belongs to StepDone.
+	Used Way
+}
+
+// Way is how somebody signed in, for offering it first the next time.
+type Way struct {
+	// Provider is the provider id or "local".
+	Provider string
+	// Identifier is the address, or the name of somebody without one.
+	Identifier string
 }
 
 // progress is what is known of a sign-in so far. Next reads nothing else.
@@ -124,7 +135,7 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, p progress) (Step,
 		return Step{}, err
 	}
 	f.Audit.Record(ctx, audit.Event{Kind: audit.SignIn, AccountID: a.ID, Provider: p.via}.From(ctx))
-	return Step{Kind: StepDone, URL: p.returnTo}, nil
+	return Step{Kind: StepDone, URL: p.returnTo, Used: Way{Provider: p.via, Identifier: cmp.Or(a.Email, a.Username)}}, nil
 }
 
 // recheck looks at the account again now that the session exists. An administrator may have disabled it, or a reset may have
