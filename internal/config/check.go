@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -31,6 +32,7 @@ func (c ServerConfig) Validate() fault.Problems {
 	checkPrefix(c.PathPrefix, &p)
 	_, problems := middleware.ParseProxies(c.TrustedProxies)
 	p = append(p, problems.Under("trusted_proxies")...)
+	c.checkForwardAuth(&p)
 	switch {
 	case c.TLS.CertFile != "" && c.TLS.KeyFile == "":
 		p.Add("tls.key_file", "Set it beside cert_file.", "is missing")
@@ -44,6 +46,24 @@ func (c ServerConfig) Validate() fault.Problems {
 		p.Add("shutdown_grace", "Write a duration such as 10s.", "must be more than nothing")
 	}
 	return p
+}
+
+func (c ServerConfig) checkForwardAuth(p *fault.Problems) {
+	f := c.ForwardAuth
+	if !f.Enabled {
+		return
+	}
+	trusted, _ := middleware.ParseProxies(c.TrustedProxies)
+	asking, problems := middleware.ParseProxies(f.Proxies)
+	*p = append(*p, problems.Under("forward_auth.proxies")...)
+	for i, a := range asking {
+		if !slices.ContainsFunc(trusted, func(t netip.Prefix) bool { return t.Bits() <= a.Bits() && t.Contains(a.Addr()) }) {
+			p.Add(fmt.Sprintf("forward_auth.proxies[%d]", i), "Name it in trusted_proxies too.", "%s is not a trusted proxy, so what it says is not believed", a)
+		}
+	}
+	if f.Secret != "" && len(f.Secret.Reveal()) < 20 {
+		p.Add("forward_auth.secret", "Use 20 random characters or more.", "is too short")
+	}
 }
 
 func checkPublicURL(s string, p *fault.Problems) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -85,8 +86,18 @@ const (
 // find returns what the request's token stands for; nil without one of ours. A bad one is fault.Unauthenticated or fault.Forbidden, too
 // many of them fault.TooMany, and where nobody can know now fault.Unavailable.
 func (b *Bearers) find(r *http.Request) (*grant, error) {
-	credential, several := credentialOf(r.Header)
-	if b == nil || credential == "" {
+	lines := r.Header["Authorization"]
+	if b == nil || len(lines) == 0 {
+		return nil, nil
+	}
+	if len(lines) > 1 {
+		if slices.ContainsFunc(lines, func(line string) bool { return b.recognises(credentialOf(line)) }) {
+			return nil, fault.New(fault.Invalid, "There is more than one Authorization header.").WithReason("authorization_twice")
+		}
+		return nil, nil
+	}
+	credential := credentialOf(lines[0])
+	if credential == "" {
 		return nil, nil
 	}
 	b.open()
@@ -95,9 +106,6 @@ func (b *Bearers) find(r *http.Request) (*grant, error) {
 	known, found := b.cache.GetIfPresent(key)
 	if !found && !b.recognises(credential) {
 		return nil, nil
-	}
-	if several {
-		return nil, fault.New(fault.Invalid, "There is more than one Authorization header.").WithReason("authorization_twice")
 	}
 	if found && now.Sub(known.checked) < bearerFresh && now.Before(known.expires) {
 		return known, nil
@@ -122,7 +130,9 @@ func tooManyTokens() error {
 }
 
 // recognises reports whether a credential is for the gateway. Every other one belongs to the CRM.
-func (b *Bearers) recognises(credential string) bool { return bearer.Looks(credential) || b.verifier(credential) != nil }
+func (b *Bearers) recognises(credential string) bool {
+	return bearer.Looks(credential) || b.verifier(credential) != nil
+}
 
 func (b *Bearers) verifier(credential string) identity.TokenVerifier {
 	if b.Realms == nil || strings.Count(credential, ".") != 2 {
@@ -280,7 +290,7 @@ func (b *Bearers) sessionOf(key [32]byte, a *account.Account, g *grant) *session
 	return s
 }
 
-// Alive implements Watcher for what stays open and was let in by a token.
+// alive is Watcher.Alive for what stays open and was let in by a token.
 func (g *grant) alive(ctx context.Context, b *Bearers, credential, address string) (bool, error) {
 	_, err := b.look(ctx, sha256.Sum256([]byte(credential)), credential, address)
 	if err != nil && unknowable(err) {
@@ -323,15 +333,12 @@ func (b *Bearers) now() time.Time {
 	return time.Now()
 }
 
-// credentialOf returns the first Bearer credential of a request (RFC 6750 section 2.1), and whether there are further Authorization headers.
-// Tokens in addresses and bodies are not listened to: they end up in logs.
-func credentialOf(h http.Header) (credential string, several bool) {
-	lines := h["Authorization"]
-	for _, line := range lines {
-		scheme, rest, ok := strings.Cut(line, " ")
-		if rest = strings.Trim(rest, " "); ok && strings.EqualFold(scheme, "Bearer") && rest != "" && len(rest) <= maxCredential {
-			return rest, len(lines) > 1
-		}
+// credentialOf returns the credential of an Authorization line with the scheme Bearer (RFC 6750 section 2.1), "" for any other. Tokens in
+// addresses and bodies are not listened to: they end up in logs.
+func credentialOf(line string) string {
+	scheme, rest, _ := strings.Cut(line, " ")
+	if rest = strings.Trim(rest, " "); !strings.EqualFold(scheme, "Bearer") || len(rest) > maxCredential {
+		return ""
 	}
-	return "", false
+	return rest
 }
