@@ -40,7 +40,7 @@ type Core struct {
 	Tokens *bearer.Service
 	// Admins knows who administers the gateway.
 	Admins policy.Admins
-	Audit    audit.Recorder
+	Audit  audit.Recorder
 	// Sealer seals what is stored and must come back out.
 	Sealer *token.Sealer
 

@@ -38,11 +38,11 @@ type Question struct {
 // Explanation is the answer.
 type Explanation struct {
 	// SignIn says where the person signs in.
-	SignIn   string        `json:"sign_in"`
-	Upstream string        `json:"upstream"`
-	Outcome  string        `json:"outcome"`
-	Rule     string        `json:"rule"`
-	Reason   string        `json:"reason"`
+	SignIn   string `json:"sign_in"`
+	Upstream string `json:"upstream"`
+	Outcome  string `json:"outcome"`
+	Rule     string `json:"rule"`
+	Reason   string `json:"reason"`
 	// Rules are all of them in their order, the default last; Conditions are what the one that decided asks for.
 	Rules      []policy.Step  `json:"rules"`
 	Conditions []policy.Check `json:"conditions"`

@@ -199,7 +199,7 @@ func shortened(path string) string {
 // alive reports whether what let a caller in still does.
 func (h *Handler) alive(ctx context.Context, c caller) (bool, error) {
 	if c.grant != nil {
-		return c.grant.alive(ctx, h.Bearers, c.credential, "")
+		return c.grant.alive(ctx, h.Bearers, c.credential, audit.OriginOf(ctx).Address)
 	}
 	if w, ok := h.Sessions.(Watcher); ok {
 		return w.Alive(ctx, c.session.ID)
