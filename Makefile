@@ -1,6 +1,7 @@
 # make test    installs what is missing, then checks and tests everything
 # make demo    runs the demonstration; ARGS="--listen 127.0.0.1:9000" passes flags on
 # make bench   compares the gateway with a bare reverse proxy
+# make soak    keeps the gateway busy for ten minutes and watches its memory; SOAK=1m for less
 # make fmt     formats the sources
 
 SHELL := /bin/bash
@@ -8,7 +9,7 @@ SHELL := /bin/bash
 .ONESHELL:
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: test debian check demo bench fmt
+.PHONY: test debian check demo bench soak fmt
 
 GO ?= go
 PROVIDER := internal/realtest/oidcprovider
@@ -29,6 +30,9 @@ chromium chromium
 node nodejs
 npm npm
 gcc gcc libc6-dev
+php php-cli
+trytond tryton-server tryton-sao tryton-proteus tryton-modules-sale-opportunity
+/usr/bin/python3 python3
 endef
 export NEEDED
 
@@ -40,6 +44,7 @@ debian:
 	done <<< "$$NEEDED"
 	# Without any font a page still renders, but its screenshots show no letters.
 	[[ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ]] || missing+=(fonts-dejavu-core)
+	[[ -e /usr/lib/python3/dist-packages/jwt/__init__.py ]] || missing+=(python3-jwt python3-cryptography)
 	(( $${#missing[@]} )) || exit 0
 	become=()
 	if (( EUID != 0 )); then become=(sudo -n); fi
@@ -74,6 +79,9 @@ check:
 
 demo:
 	@$(GO) run ./cmd/crmgate demo $(ARGS)
+
+soak:
+	@SOAK=$(SOAK) $(GO) test -tags soak -run '^TestSoak$$' -v -timeout 0 ./internal/app
 
 bench:
 	@$(GO) test -run '^$$' -bench . -benchmem ./internal/gateway
