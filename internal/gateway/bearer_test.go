@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"sync"
@@ -350,5 +353,34 @@ func TestForwardTakesTokens(t *testing.T) {
 		if res.StatusCode != tc.status || tc.status == 200 && res.Header.Get("X-Forwarded-User") != "pat" {
 			t.Errorf("%+v: %d %v", tc, res.StatusCode, res.Header)
 		}
+	}
+}
+
+// TestStreamEndsWithItsToken is an open event stream whose token is revoked.
+func TestStreamEndsWithItsToken(t *testing.T) {
+	t.Parallel()
+	crm := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "data: 1\n\n")
+		http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}))
+	defer crm.Close()
+	g := guardTokens(t, crm.URL, nil)
+	secret := g.give("pat", []string{"/**"}, nil)
+	req, _ := http.NewRequest(http.MethodGet, "http://"+g.addr+"/events", nil)
+	req.Header.Set("Authorization", "Bearer "+secret)
+	req.Header.Set("Accept", "text/event-stream")
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil || res.StatusCode != 200 {
+		t.Fatal(res, err)
+	}
+	defer res.Body.Close()
+	g.vault.change(func() { clear(g.vault.tokens) })
+	done := make(chan struct{})
+	go func() { _, _ = io.Copy(io.Discard, res.Body); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		t.Error("ten seconds after its token was revoked the stream is open")
 	}
 }

@@ -12,6 +12,7 @@
 //	exchange.go   the way from the response to an identity, in order            refusal.go   every sentence when it fails
 //	discovery.go  metadata: lazily, once for all, daily                          keys.go      published keys, and when to fetch them
 //	verify.go     which ID tokens are ours                                       claims.go    what the claims mean
+//	bearer.go     which access tokens open the CRM to programs
 //	ldap.go       a directory: search, then bind                                 ldapconn.go  connections, several servers
 //	ldapstate.go  what the answer to a bind means                                ldapgroup.go groups and ids
 //	active_directory.go                                                          client.go, backoff.go, validate.go   shared
@@ -35,6 +36,9 @@
 //     administrator switched groups on. Groups are wanted when claims.groups, groups.allow or groups.map is set.
 //   - The key of a person is ("iss", "sub"); for Entra ID "oid" takes the place of "sub" when "tid" is the tenant, because sub
 //     changes when the application is registered anew.
+//   - Access tokens of programs (bearer.go) are for an audience of their own, never the client_id, or every ID token would open the CRM. Anybody may
+//     send one at any rate, so keys are fetched only for a key id that is not known. A client's own token stands for a local account only
+//     where client and subject are both configured.
 //   - private_key_jwt, pushed requests and refresh tokens are not here yet; Validate refuses the first.
 //
 // Decisions, LDAP:
