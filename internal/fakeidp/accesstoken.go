@@ -22,5 +22,5 @@ func (s *Server) AccessToken(clientID, subject, audience string, edit func(map[s
 	if edit != nil {
 		edit(claims)
 	}
-	return s.issue(s.faults.Load().Signing, c, "at+jwt", claims)
+	return s.issue(s.faults.Load().Faults, c, "at+jwt", claims)
 }

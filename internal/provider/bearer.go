@@ -31,8 +31,8 @@ type APIClientConfig struct {
 }
 
 func (c APIConfig) validate(kind, clientID string, p *fault.Problems) {
-	if (len(c.Audiences) > 0 || len(c.Clients) > 0) && (kind == "ldap" || kind == "active_directory") {
-		p.Add("api", "Leave it out.", "a directory issues no tokens")
+	if (len(c.Audiences) > 0 || len(c.Clients) > 0) && slices.Contains([]string{"ldap", "active_directory", "github"}, kind) {
+		p.Add("api", "Leave it out.", "type %s issues no access tokens that could be checked", kind)
 		return
 	}
 	for i, a := range c.Audiences {
@@ -90,7 +90,7 @@ func (r *redirector) audienceFits(c claims) bool {
 
 // VerifyBearer implements identity.TokenVerifier (RFC 9068 section 4).
 func (r *redirector) VerifyBearer(ctx context.Context, raw string) (identity.Bearer, error) {
-	if err := checkShape(raw); err != nil {
+	if err := checkShape(raw, maxToken); err != nil {
 		return identity.Bearer{}, r.bearerRefused(err)
 	}
 	m, err := r.metadata(ctx)

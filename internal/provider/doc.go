@@ -8,11 +8,15 @@
 //
 // Where to find what:
 //
-//	oidc.go       an OpenID Provider: authorization request, sign-out, ping     entra.go okta.go google.go   their dialects
+//	oidc.go       an OpenID Provider: what it is made of, sign-out, ping         entra.go okta.go google.go   their dialects
+//	request.go    the authorization request, also pushed ahead                   presets/     dialects that are data, one file each
 //	exchange.go   the way from the response to an identity, in order            refusal.go   every sentence when it fails
+//	revalidate.go asking again with a refresh token                              logout.go    who has signed out at the provider
+//	token_endpoint.go, client_auth.go   what is sent to it, and who says so      userinfo.go  claims that the ID token lacks
 //	discovery.go  metadata: lazily, once for all, daily                          keys.go      published keys, and when to fetch them
 //	verify.go     which ID tokens are ours                                       claims.go    what the claims mean
 //	bearer.go     which access tokens open the CRM to programs
+//	github.go     OAuth 2.0 without OpenID Connect                               preset.go    how a preset file is read
 //	ldap.go       a directory: search, then bind                                 ldapconn.go  connections, several servers
 //	ldapstate.go  what the answer to a bind means                                ldapgroup.go groups and ids
 //	active_directory.go                                                          client.go, backoff.go, validate.go   shared
@@ -25,7 +29,16 @@
 //     bad token, never forgets a key, and hides whether the provider or the token is at fault.
 //   - A fetch that brings the wanted key is free, so a rotation costs nothing. Useless ones are: four at once, then with
 //     growing pauses up to a minute.
-//   - The authentication style is set, not probed: x/oauth2's probing sends a code a second time.
+//   - The token endpoint is asked by our own code: x/oauth2 knows no client assertions, cannot refresh as configured, and probes
+//     authentication styles by sending a code a second time.
+//   - An assertion is addressed to the token endpoint, as OpenID Connect Core section 9 has it, or to the issuer where a preset says so.
+//   - A request is pushed ahead where the provider offers that. It is an extra: where only that fails, the browser carries the request.
+//   - offline_access is asked for where the provider lists it and revalidate is on; without a use for it a refresh token is not even kept.
+//     A refreshed ID token passes every check of the first one but the nonce, and must be about the same person of the same issuer.
+//     invalid_grant ends the session; what is about the client or about nothing leaves it to the grace.
+//   - A rotated refresh token comes back also beside an error, because the old one is dead then.
+//   - max_age and acr_values are looked at in the answer; a provider need not heed a request.
+//   - A logout token may be five minutes old. It must say typ logout+jwt, JWT or nothing: Auth0 says JWT.
 //   - No redirect leads a question to another origin, and a POST nowhere. Answers over 1 MB are refused.
 //   - Claims are read by exact name. encoding/json ignores case, and "SUB" must not be able to overrule "sub".
 //   - email_verified counts when it is the JSON value true. Entra ID does not send it: there an address counts in the
@@ -39,7 +52,64 @@
 //   - Access tokens of programs (bearer.go) are for an audience of their own, never the client_id, or every ID token would open the CRM. Anybody may
 //     send one at any rate, so keys are fetched only for a key id that is not known. A client's own token stands for a local account only
 //     where client and subject are both configured.
-//   - private_key_jwt, pushed requests and refresh tokens are not here yet; Validate refuses the first.
+//
+// The relying-party tests of the OpenID Foundation's conformance suite, and ours that hold the same. Profiles basic, form post and config;
+// logout: RP-initiated, back-channel, front-channel; refresh tokens. A name after the slash is the case, one before the dot another package.
+// A test makes sure that every one of them is there.
+//
+//	oidcc-client-test                                            TestSignIn
+//	oidcc-client-test-invalid-iss                                TestBadIDTokensAreRefused/iss wrong
+//	oidcc-client-test-missing-sub                                TestBadIDTokensAreRefused/sub missing
+//	oidcc-client-test-invalid-aud                                TestBadIDTokensAreRefused/aud wrong
+//	oidcc-client-test-missing-aud                                TestBadIDTokensAreRefused/aud missing
+//	oidcc-client-test-missing-iat                                TestMoreBadIDTokens/iat missing
+//	oidcc-client-test-kid-absent-single-jwks                     TestKeysWithoutNames/one key
+//	oidcc-client-test-kid-absent-multiple-jwks                   TestKeysWithoutNames/several keys
+//	oidcc-client-test-ignores-unparseable-key-in-jwks            TestKeysThatAreNotForUs
+//	oidcc-client-test-idtoken-sig-rs256                          TestAlgorithms
+//	oidcc-client-test-signing-algorithms                         TestAlgorithms
+//	oidcc-client-test-idtoken-sig-none                           TestBadIDTokensAreRefused/alg none
+//	oidcc-client-test-invalid-sig-rs256                          TestBrokenSignatures/RS256
+//	oidcc-client-test-invalid-sig-es256                          TestBrokenSignatures/ES256
+//	oidcc-client-test-invalid-sig-hs256                          TestBadIDTokensAreRefused/HS256 under the client secret
+//	oidcc-client-test-invalid-athash                             TestMoreBadIDTokens/at_hash of another token
+//	oidcc-client-test-missing-athash                             TestMoreGoodIDTokens/at_hash missing
+//	oidcc-client-test-nonce-invalid                              TestBadIDTokensAreRefused/nonce wrong
+//	oidcc-client-test-nonce-unless-code-flow                     TestAuthURL/plain
+//	oidcc-client-test-userinfo-invalid-sub                       TestBadUserinfo
+//	oidcc-client-test-userinfo-bearer-header                     TestUserinfoIsAskedWithTheHeader
+//	oidcc-client-test-userinfo-signed                            TestSignedUserinfo/good
+//	oidcc-client-test-scope-userinfo-claims                      TestOddClaims
+//	oidcc-client-test-distributed-claims                         TestOddClaims/groups over the limit
+//	oidcc-client-test-client-secret-basic                        TestClientAuth
+//	oidcc-client-test with response_mode=form_post               app.TestFormPostInBrowser
+//	oidcc-client-test-form-post-error                            TestFormPostError
+//	oidcc-client-test-discovery-openid-config                    TestSignIn
+//	oidcc-client-test-discovery-issuer-mismatch                  TestBadDiscovery/issuer differs
+//	oidcc-client-test-discovery-jwks-uri-keys                    TestPing
+//	oidcc-client-test-signing-key-rotation                       TestKeyRotation
+//	oidcc-client-test-signing-key-rotation-just-before-signing   TestKeysRotateBeforeTheSignature
+//	oidcc-client-test-refresh-token                              TestRevalidate
+//	oidcc-client-test-refresh-token-invalid-issuer               TestRevalidateEnds/iss wrong
+//	oidcc-client-test-refresh-token-invalid-sub                  TestRevalidateEnds/sub of another
+//	oidcc-client-test-refresh-token-invalid-aud                  TestRevalidateEnds/aud wrong
+//	oidcc-client-test-refresh-token-invalid-azp                  TestRevalidateEnds/azp wrong
+//	oidcc-client-test-rp-init-logout                             TestSignOutURL
+//	oidcc-client-test-rp-init-logout-other-state                 signin.TestSignOutState/changed
+//	oidcc-client-test-rp-init-logout-no-state                    signin.TestSignOutState/none
+//	oidcc-client-test-rp-backchannel-rpinitlogout                TestLogoutTokens/session
+//	oidcc-client-test-rp-backchannel-rpinitlogout-alg-none       TestLogoutTokens/alg none
+//	oidcc-client-test-rp-backchannel-rpinitlogout-no-event       TestLogoutTokens/events missing
+//	oidcc-client-test-rp-backchannel-rpinitlogout-with-nonce     TestLogoutTokens/nonce
+//	oidcc-client-test-rp-backchannel-rpinitlogout-wrong-alg      TestLogoutTokens/HS256 under the secret
+//	oidcc-client-test-rp-backchannel-rpinitlogout-wrong-aud      TestLogoutTokens/aud wrong
+//	oidcc-client-test-rp-backchannel-rpinitlogout-wrong-event    TestLogoutTokens/another event
+//	oidcc-client-test-rp-backchannel-rpinitlogout-wrong-iss      TestLogoutTokens/iss wrong
+//	oidcc-client-test-rp-frontchannel-rpinitlogout               TestFrontChannelLogout/issuer and session
+//	oidcc-client-test-rp-frontchannel-opinitlogout               TestFrontChannelLogout/issuer and session
+//
+// Not ours: WebFinger and dynamic registration (an administrator names issuer and client), request objects, aggregated claims (nothing is
+// read from a token inside the token), c_hash, implicit and hybrid flows, session management by iframe, and mTLS aliases.
 //
 // Decisions, LDAP:
 //   - Two connections for each sign-in and no pool: one looks up as the service account, one binds as the person and is thrown away.

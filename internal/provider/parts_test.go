@@ -210,7 +210,7 @@ func TestStayHere(t *testing.T) {
 
 func TestKeysThatAreNotForUs(t *testing.T) {
 	const set = `{"keys":[
-		{"kty":"OKP","crv":"Ed448","x":"AAAA","kid":"a"}, {"kty":"oct","k":"c2VjcmV0","kid":"b"}, 7,
+		{"kty":"OKP","crv":"Ed448","x":"AAAA","kid":"a"}, {"kty":"oct","k":"c2VjcmV0","kid":"b"}, 7, {"kty":"AKP","alg":"ML-DSA-0","pub":"AAAA","kid":"d"},
 		{"kty":"EC","crv":"secp256k1","alg":"ES256K","x":"AA","y":"AA","kid":"c"},
 		{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","kid":"enc","use":"enc"},
 		{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","kid":"private"},
@@ -275,7 +275,7 @@ func TestShape(t *testing.T) {
 	for raw, good := range map[string]bool{
 		"a.b.c": true, "": false, "a.b": false, "a.b.c.d.e": false, strings.Repeat(".", 1000): false, strings.Repeat("x", maxToken) + ".b.c": false,
 	} {
-		if err := checkShape(raw); (err == nil) != good {
+		if err := checkShape(raw, maxToken); (err == nil) != good {
 			t.Errorf("checkShape of %d bytes: %v", len(raw), err)
 		}
 	}
@@ -328,13 +328,13 @@ func TestClaimsAreReadByExactName(t *testing.T) {
 func TestAddressAndVerificationStayTogether(t *testing.T) {
 	token := claims{"sub": []byte(`"s"`), "email": []byte(`"a@x.example"`)}
 	userinfo := claims{"email": []byte(`"b@x.example"`), "email_verified": []byte("true"), "sub": []byte(`"t"`), "groups": []byte(`["g"]`)}
-	id, err := token.complete(userinfo, "email").describe(ClaimsConfig{}.resolve())
+	id, err := token.complete(userinfo, "email").describe(ClaimsConfig{}.resolve(ClaimsConfig{}))
 	if err != nil || id.Email != "a@x.example" || id.EmailVerified {
 		t.Errorf("identity %+v, %v", id, err)
 	}
 	token = claims{"sub": []byte(`"s"`), "email_verified": []byte("true")}
 	userinfo = claims{"email": []byte(`"b@x.example"`)}
-	id, err = token.complete(userinfo, "email").describe(ClaimsConfig{}.resolve())
+	id, err = token.complete(userinfo, "email").describe(ClaimsConfig{}.resolve(ClaimsConfig{}))
 	if err != nil || id.Email != "b@x.example" || id.EmailVerified {
 		t.Errorf("identity %+v, %v", id, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"crmgate/internal/fault"
 	"crmgate/internal/identity"
@@ -35,6 +36,12 @@ func (c Config) Validate() fault.Problems {
 			p.Add(link.path, "Write a complete address that starts with https://.", "%q is not a web address", link.value)
 		}
 	}
+	if c.Revalidate < 0 || (c.Revalidate > 0 && c.Revalidate < time.Second) {
+		p.Add("revalidate", "Write a time such as 5m, or 0 to switch it off.", "%s is no interval", c.Revalidate)
+	}
+	if c.RevalidateGrace < 0 {
+		p.Add("revalidate_grace", "Write a time such as 24h, or 0 to end sessions at once.", "%s is no time to wait", c.RevalidateGrace)
+	}
 	for i, m := range c.Groups.Map {
 		if m.From == "" || m.To == "" {
 			p.Add(fmt.Sprintf("groups.map[%d]", i), "Write both from and to.", "the new name of a group is not complete")
@@ -47,8 +54,8 @@ func (c Config) Validate() fault.Problems {
 		p.Add("ca_file", "Name a readable file with PEM certificates.", "%v", err)
 	}
 	c.API.validate(c.Type, c.ClientID, &p)
-	k, ok := catalogue[c.Type]
-	if !ok {
+	k, ok, err := find(c.Type)
+	if !ok || err != nil {
 		p.Add("type", "Use one of "+strings.Join(Types(), ", ")+".", "%q is no type of provider", c.Type)
 		return p
 	}
@@ -149,8 +156,9 @@ func loadCA(file string) (*x509.CertPool, error) {
 func (c Config) info() identity.Info {
 	i := identity.Info{
 		ID: c.ID, Kind: c.Type, Name: c.displayName(),
-		Password: identity.PasswordHelp{ResetURL: c.Password.ResetURL, ChangeURL: c.Password.ChangeURL, Help: c.Password.Help},
-		Trust:    identity.Trust{AllowSignUp: c.AllowSignUp, LinkByEmail: c.LinkByEmail == linkVerified, OwnsDomains: c.ownDomains()},
+		Password:   identity.PasswordHelp{ResetURL: c.Password.ResetURL, ChangeURL: c.Password.ChangeURL, Help: c.Password.Help},
+		Revalidate: c.Revalidate, Grace: c.RevalidateGrace,
+		Trust: identity.Trust{AllowSignUp: c.AllowSignUp, LinkByEmail: c.LinkByEmail == linkVerified, OwnsDomains: c.ownDomains()},
 	}
 	for _, d := range c.Domains {
 		i.Domains = append(i.Domains, strings.ToLower(d))

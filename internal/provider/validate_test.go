@@ -84,7 +84,16 @@ func TestValidate(t *testing.T) {
 		{"issuer no address", set("oidc", func(c *provider.Config) { c.Issuer = "id.example" }), []string{"issuer"}},
 		{"public client", set("oidc", func(c *provider.Config) { c.ClientAuth, c.ClientSecret = "none", "" }), nil},
 		{"public client with a secret", set("oidc", func(c *provider.Config) { c.ClientAuth = "none" }), []string{"client_auth"}},
-		{"private_key_jwt", set("oidc", func(c *provider.Config) { c.ClientAuth = "private_key_jwt" }), []string{"client_auth"}},
+		{"private_key_jwt with a secret and no key", set("oidc", func(c *provider.Config) { c.ClientAuth = "private_key_jwt" }), []string{"client_auth", "client_key_file"}},
+		{"a key that is not there", set("oidc", func(c *provider.Config) {
+			c.ClientAuth, c.ClientSecret, c.ClientKeyFile = "private_key_jwt", "", "/does/not/exist"
+		}), []string{"client_key_file"}},
+		{"a key without use", set("oidc", func(c *provider.Config) { c.ClientKeyFile = "key.pem" }), []string{"client_auth"}},
+		{"revalidate", set("oidc", func(c *provider.Config) { c.Revalidate, c.RevalidateGrace = time.Millisecond, -1 }), []string{"revalidate", "revalidate_grace"}},
+		{"request", set("oidc", func(c *provider.Config) {
+			c.Request = provider.RequestConfig{Prompt: "none", MaxAge: -1, ACRValues: []string{"a b"}, ResponseMode: "fragment", PAR: "yes",
+				Params: []provider.RequestParam{{Name: "state", Value: "x"}, {Name: "organization", Value: "contoso"}}}
+		}), []string{"request.prompt", "request.max_age", "request.response_mode", "request.par", "request.acr_values[0]", "request.params[0].name"}},
 		{"unknown client_auth", set("oidc", func(c *provider.Config) { c.ClientAuth = "basic" }), []string{"client_auth"}},
 		{"logout", set("oidc", func(c *provider.Config) { c.Logout = "both" }), []string{"logout"}},
 		{"scopes", set("oidc", func(c *provider.Config) { c.Scopes = []string{"groups", "a b"} }), []string{"scopes[1]"}},

@@ -23,6 +23,10 @@ const AttemptLifetime = 10 * time.Minute
 // MaxAttempts is how many sign-ins one browser may have under way; the oldest gives way.
 const MaxAttempts = 16
 
+// ReasonBrowserUnknown is the reason of a refused callback that came without the cookie of the browser that began. Nothing has been used up
+// then, so the caller may try again with it.
+const ReasonBrowserUnknown = "browser_unknown"
+
 // Flow runs sign-ins.
 type Flow struct {
 	Realms   *identity.Realms
@@ -30,6 +34,13 @@ type Flow struct {
 	Attempts session.AttemptStore
 	Sessions *session.Manager
 	Audit    audit.Recorder
+	// Sealer seals what is kept for asking the provider later. Nil keeps nothing: no session is checked again, and the provider is not told
+	// who signs out.
+	Sealer *token.Sealer
+	// Once remembers the logout tokens that were used.
+	Once token.OnceStore
+	// Count takes each sign-out that a provider told us of: back_channel or front_channel. Nil counts nothing.
+	Count func(provider, how string)
 	// LocalEnabled offers the local password to people whose address no provider has.
 	LocalEnabled bool
 	// BaseURL is public_url plus path_prefix.
@@ -174,7 +185,7 @@ func (f *Flow) take(r *http.Request, providerID string, state []string) (session
 		return session.Attempt{}, errStale.WithReason("state_malformed")
 	}
 	if !ok {
-		return session.Attempt{}, errStale.WithReason("browser_unknown")
+		return session.Attempt{}, errStale.WithReason(ReasonBrowserUnknown)
 	}
 	a, err := f.Attempts.TakeAttempt(r.Context(), token.Digest(state[0]), browser, providerID, f.now())
 	if fault.Is(err, fault.NotFound) {
@@ -183,23 +194,19 @@ func (f *Flow) take(r *http.Request, providerID string, state []string) (session
 	return a, err
 }
 
-// SignOut ends the session and returns where the browser goes next: the provider's sign-out page or our own.
+// SignOut ends the session and returns where the browser goes next: the provider's sign-out page or our own. The next sign-in waits for a
+// click, or the provider would sign the person straight in again.
 func (f *Flow) SignOut(w http.ResponseWriter, r *http.Request) (string, error) {
 	own := f.Prefix + "/signed-out"
+	f.Sessions.WaitForClick(w)
 	s, err := f.Sessions.End(w, r)
 	if err != nil || s == nil {
 		return own, err
 	}
 	ctx := r.Context()
 	f.Audit.Record(ctx, audit.Event{Kind: audit.SignOut, AccountID: s.AccountID, Provider: s.Provider}.From(ctx))
-	provider, _ := f.Realms.Get(s.Provider)
-	if out, ok := provider.(identity.SignOuter); ok {
-		// The session is gone already: a provider that is slow or down must not keep the person from seeing that.
-		ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-		defer cancel()
-		if there, err := out.SignOutURL(ctx, s.IDToken, f.BaseURL+"/signed-out"); err == nil && there != "" {
-			return there, nil
-		}
+	if there := f.leave(ctx, s); there != "" {
+		return there, nil
 	}
 	return own, nil
 }

@@ -111,7 +111,7 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, p progress) (Step,
 	email, doubtful := f.address(p)
 	s := session.Session{
 		AccountID: a.ID, Email: email, EmailDoubtful: doubtful, Name: a.Name, Username: a.Username, Groups: a.Groups, Provider: p.via,
-		Issuer: p.identity.Issuer, Subject: p.identity.Subject, ProviderSession: p.identity.SessionID, IDToken: p.identity.IDToken,
+		Issuer: p.identity.Issuer, Subject: p.identity.Subject, ProviderSession: p.identity.SessionID,
 		AMR: p.identity.AMR, AuthTime: p.identity.AuthTime, Remember: p.remember,
 	}
 	if p.via != account.OwnerLocal {
@@ -123,6 +123,7 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, p progress) (Step,
 	if s.AuthTime.IsZero() || s.AuthTime.After(f.now()) {
 		s.AuthTime = f.now()
 	}
+	f.keep(&s, p.identity)
 	started, err := f.Sessions.Start(w, r, s)
 	if err != nil {
 		return Step{}, err
@@ -169,9 +170,13 @@ func (f *Flow) recheck(ctx context.Context, p progress) error {
 // it belongs to another provider, which alone may say who somebody at its domain is: a partner's provider must not be able to name
 // the customer's director.
 func (f *Flow) address(p progress) (email string, doubtful bool) {
-	email = p.account.Email
-	if p.via == account.OwnerLocal {
+	return addressFor(f.Realms, p.via, p.account.Email, p.identity.EmailDoubtful)
+}
+
+// addressFor is address for what somebody (a provider, or "local") says at a moment.
+func addressFor(realms *identity.Realms, via, email string, saidDoubtful bool) (_ string, doubtful bool) {
+	if via == account.OwnerLocal {
 		return email, false
 	}
-	return f.Realms.Vouched(p.via, email, p.identity.EmailDoubtful)
+	return realms.Vouched(via, email, saidDoubtful)
 }

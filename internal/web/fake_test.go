@@ -117,11 +117,14 @@ func (f *fakeAccounts) RedeemToken(ctx context.Context, p account.Purpose, link,
 }
 
 type fakeSessions struct {
-	s   *session.Session
-	err error
+	s    *session.Session
+	err  error
+	pace session.Pace
 }
 
 func (f fakeSessions) Lookup(*http.Request) (*session.Session, error) { return f.s, f.err }
+
+func (f fakeSessions) Pace(http.ResponseWriter, *http.Request) session.Pace { return f.pace }
 
 // world is a Handler over fakes, with real pages.
 type world struct {

@@ -9,6 +9,7 @@ import (
 
 	"crmgate/internal/fault"
 	"crmgate/internal/identity"
+	"crmgate/internal/session"
 	"crmgate/internal/signin"
 )
 
@@ -50,13 +51,17 @@ var shows = map[string]struct {
 	"link expired":              {"GET", "/_gate/reset/set", "", func(v *world) { v.accounts.used = true }, 410, false},
 	"sign-out":                  {"GET", "/_gate/sign-out", "", func(v *world) { v.Sessions = fakeSessions{s: annSession("contoso")} }, 200, false},
 	"signed out":                {"GET", "/_gate/signed-out", "", nil, 200, false},
-	"help":                      {"GET", "/_gate/help", "", nil, 200, false},
-	"account":                   {"GET", "/_gate/account", "", func(v *world) { v.Sessions = fakeSessions{s: annSession("contoso")} }, 200, false},
-	"account, local":            {"GET", "/_gate/account", "", func(v *world) { v.Sessions = fakeSessions{s: annSession("local")} }, 200, false},
-	"nothing here":              {"GET", "/_gate/no/such/page", "", nil, 404, false},
-	"wrong method":              {"PUT", "/_gate/sign-in", "", nil, 405, false},
-	"refused":                   {"GET", "/_gate/callback/contoso?x=1", "", func(v *world) { v.flow.err = fault.New(fault.Forbidden, "Not you.") }, 403, false},
-	"broken":                    {"GET", "/_gate/account", "", func(v *world) { v.Sessions = fakeSessions{err: errors.New("store is down")} }, 500, false},
+	"signed out there, too":     {"GET", "/_gate/signed-out?state=good", "", func(v *world) { v.Logouts = &fakeLogouts{} }, 200, false},
+	"sign-in, in circles": {"GET", "/_gate/sign-in?return_to=/deals", "", func(v *world) {
+		v.Direct, v.Sessions = "contoso", fakeSessions{pace: session.PaceLoop}
+	}, 200, false},
+	"help":           {"GET", "/_gate/help", "", nil, 200, false},
+	"account":        {"GET", "/_gate/account", "", func(v *world) { v.Sessions = fakeSessions{s: annSession("contoso")} }, 200, false},
+	"account, local": {"GET", "/_gate/account", "", func(v *world) { v.Sessions = fakeSessions{s: annSession("local")} }, 200, false},
+	"nothing here":   {"GET", "/_gate/no/such/page", "", nil, 404, false},
+	"wrong method":   {"PUT", "/_gate/sign-in", "", nil, 405, false},
+	"refused":        {"GET", "/_gate/callback/contoso?x=1", "", func(v *world) { v.flow.err = fault.New(fault.Forbidden, "Not you.") }, 403, false},
+	"broken":         {"GET", "/_gate/account", "", func(v *world) { v.Sessions = fakeSessions{err: errors.New("store is down")} }, 500, false},
 }
 
 // Every page is whole, can be used with a keyboard and a screen reader, and needs no script.

@@ -31,6 +31,7 @@ func TestMethods(t *testing.T) {
 		"/_gate/account":               "GET, HEAD",
 		"/_gate/session":               "GET, HEAD",
 		"/_gate/jwks.json":             "GET, HEAD",
+		"/_gate/client-jwks.json":      "GET, HEAD",
 		"/_gate/assets/style.css":      "GET, HEAD",
 		"/.well-known/change-password": "GET, HEAD",
 	} {
