@@ -24,6 +24,8 @@ test: debian $(PROVIDER)/node_modules/.package-lock.json check
 define NEEDED
 slapd slapd
 ldapmodify ldap-utils
+samba samba-ad-dc
+ldbmodify ldb-tools
 initdb postgresql
 redis-server redis-server
 chromium chromium
@@ -42,6 +44,8 @@ debian:
 	while read -r program packages; do
 		command -v "$$program" >/dev/null || missing+=($$packages)
 	done <<< "$$NEEDED"
+	# Samba makes a domain from files that have no program.
+	[[ -d /usr/share/samba/setup ]] || missing+=(samba-ad-provision)
 	# Without any font a page still renders, but its screenshots show no letters.
 	[[ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ]] || missing+=(fonts-dejavu-core)
 	[[ -e /usr/lib/python3/dist-packages/jwt/__init__.py ]] || missing+=(python3-jwt python3-cryptography)
@@ -58,6 +62,13 @@ debian:
 	echo "--- installing $${missing[*]}"
 	apt() { "$${become[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 "$$@" </dev/null; }
 	apt update
+	# The tests start servers of their own; the system's would sit on the ports for no use. This is Debian's way to say so.
+	policy=/usr/sbin/policy-rc.d
+	if [[ ! -e "$$policy" ]]; then
+		printf '#!/bin/sh\nexit 101\n' | "$${become[@]}" tee "$$policy" >/dev/null
+		trap '"$${become[@]}" rm -f "$$policy"' EXIT
+		"$${become[@]}" chmod +x "$$policy"
+	fi
 	apt install -y --no-install-recommends "$${missing[@]}" >/dev/null
 
 # The OpenID Provider of the tests, exactly as its lock file says.

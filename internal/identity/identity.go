@@ -83,6 +83,8 @@ type PasswordHelp struct {
 	ChangeURL string
 	// Help is a sentence of the administrator's, shown beside the links.
 	Help string
+	// ChangeHere is true where a known password is changed on a page of ours (PasswordChanger).
+	ChangeHere bool
 }
 
 // Trust says what an identity of this provider may do to accounts.

@@ -56,9 +56,11 @@ type Config struct {
 	BindDN           string           `json:"bind_dn" jsonschema:"The service account that looks people up."`
 	BindPassword     token.Secret     `json:"bind_password" jsonschema:"The password of bind_dn."`
 	BindPasswordFile string           `json:"bind_password_file" jsonschema:"A file that holds bind_password."`
+	Schema           string           `json:"schema" jsonschema:"Type ldap: openldap, 389ds or freeipa. What the empty filters and attributes below are, and how a disabled account is told. Empty is openldap."`
 	UserBase         string           `json:"user_base" jsonschema:"Where people stand in the tree."`
-	UserFilter       string           `json:"user_filter" jsonschema:"Finds the one entry of a person; {login} is what was typed, escaped. Empty is the type's own."`
+	UserFilter       string           `json:"user_filter" jsonschema:"Finds the one entry of a person; {login} is what was typed, escaped; for active_directory {name} is the same without the domain. Empty is the type's own."`
 	Attributes       AttributesConfig `json:"attributes" jsonschema:"The names of the attributes that are read. Empty ones are the type's own."`
+	PasswordChange   bool             `json:"password_change" jsonschema:"An expired or must-change password may be changed here, in the directory."`
 	Timeout          time.Duration    `json:"timeout" jsonschema:"How long one step with the directory may take."`
 
 	// Both.

@@ -18,8 +18,12 @@
 //	bearer.go     which access tokens open the CRM to programs
 //	github.go     OAuth 2.0 without OpenID Connect                               preset.go    how a preset file is read
 //	ldap.go       a directory: search, then bind                                 ldapconn.go  connections, several servers
-//	ldapstate.go  what the answer to a bind means                                ldapgroup.go groups and ids
-//	active_directory.go                                                          client.go, backoff.go, validate.go   shared
+//	ldapschema.go what OpenLDAP, 389 DS and FreeIPA call things, as data         ldappool.go  connections of the service account
+//	ldapstate.go  what keeps somebody out, and who is told                       ldapgroup.go groups and ids
+//	ldappassword.go   new passwords, and why one is refused                      ldaprevalidate.go   may somebody still be in?
+//	active_directory.go   the schema, names, reasons and primary group of AD     client.go, backoff.go, validate.go   shared
+//
+// A further sort of directory server is a value of schema.
 //
 // Decisions, OpenID Connect:
 //   - Nothing is asked at start-up. Discovery and keys are fetched when somebody first needs them; a failure is remembered for
@@ -112,13 +116,26 @@
 // read from a token inside the token), c_hash, implicit and hybrid flows, session management by iframe, and mTLS aliases.
 //
 // Decisions, LDAP:
-//   - Two connections for each sign-in and no pool: one looks up as the service account, one binds as the person and is thrown away.
-//     Sign-ins are rare, and a connection that was somebody must not serve anybody else.
+//   - Connections of the service account wait for their next use, a minute at most, and are tried before it. The one that binds as a
+//     person is new each time and is thrown away: a connection that was somebody must not serve anybody else.
 //   - One bind for each submission. A server in trouble hands over to the next one, but a password that was sent is never sent
 //     again, and result 49 is final: every further server would count another failure.
 //   - Cleartext is refused without exception. Even on loopback there is StartTLS.
-//   - What only the right password reveals (expired, must change, disabled) is said; locked is not, for it is told to anybody.
-//     An unknown name costs a bind to nobody and the time that a comparison takes.
+//   - What only the right password reveals (expired, must change, disabled) is said; locked is not, for it is told to anybody, and 389
+//     DS tells "disabled" to anybody, too. Such a reason goes to the audit trail alone. An unknown name costs a bind to nobody and
+//     the time that a comparison takes.
+//   - A right password is not yet a sign-in: the entry may say what the server does not look at (FreeIPA lets an expired password bind).
+//     Where the server counts the sign-ins that are left, its word holds.
+//   - A password is changed with the old one: as the person, or, where the directory lets nobody in before the change, as the service
+//     account with the old one beside the new. So Active Directory needs no further right for that account, and OpenLDAP one. A change
+//     is sent once; whether one that broke off was done, the person finds out by signing in.
+//   - Why a new password is refused is read from the policy control or from the server's words and said in ours. Windows does not say;
+//     there the domain's rules are told instead.
+//   - A live session ends when its person could not sign in again: gone, out of user_filter, disabled, expired, must change. Not by a
+//     lock that ends by itself, or a stranger who guesses could throw people out.
+//   - The key in Active Directory is objectGUID. Its primary group counts, and groups of groups come by its own rule (1941) rather than
+//     tokenGroups, which holds security groups alone and needs each SID looked up.
+//   - References to other servers are not followed: the root of every domain answers with some.
 //   - The key of a person is ("ldap:" + provider id, id attribute). Names, addresses and DNs change and are given away again.
 //   - An address counts as verified in the domains of the entry. "*" takes everybody's sign-in and proves nobody's address.
 package provider

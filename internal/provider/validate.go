@@ -20,7 +20,7 @@ import (
 var idPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
 // reservedIDs mean something else where a provider's id stands: the owner of a local account, and the step after /sign-in/.
-var reservedIDs = []string{"local", "password"}
+var reservedIDs = []string{"local", "password", "change-password"}
 
 // Validate names every fault.
 func (c Config) Validate() fault.Problems {
@@ -58,6 +58,9 @@ func (c Config) Validate() fault.Problems {
 	if !ok || err != nil {
 		p.Add("type", "Use one of "+strings.Join(Types(), ", ")+".", "%q is no type of provider", c.Type)
 		return p
+	}
+	if !slices.Contains([]string{"ldap", "active_directory"}, c.Type) && (c.PasswordChange || c.Schema != "") {
+		p.Add("password_change", "Leave out password_change and schema; password.change_url names the provider's own page.", "only a directory's passwords can be changed here")
 	}
 	k.validate(k.preset(c), &p)
 	return p
@@ -156,7 +159,7 @@ func loadCA(file string) (*x509.CertPool, error) {
 func (c Config) info() identity.Info {
 	i := identity.Info{
 		ID: c.ID, Kind: c.Type, Name: c.displayName(),
-		Password:   identity.PasswordHelp{ResetURL: c.Password.ResetURL, ChangeURL: c.Password.ChangeURL, Help: c.Password.Help},
+		Password:   identity.PasswordHelp{ResetURL: c.Password.ResetURL, ChangeURL: c.Password.ChangeURL, Help: c.Password.Help, ChangeHere: c.PasswordChange},
 		Revalidate: c.Revalidate, Grace: c.RevalidateGrace,
 		Trust: identity.Trust{AllowSignUp: c.AllowSignUp, LinkByEmail: c.LinkByEmail == linkVerified, OwnsDomains: c.ownDomains()},
 	}

@@ -123,7 +123,16 @@ func TestValidate(t *testing.T) {
 		{"filter with an unknown placeholder", set("ldap", func(c *provider.Config) { c.UserFilter = "(|(uid={login})(mail={mail}))" }), []string{"user_filter"}},
 		{"group filter", set("ldap", func(c *provider.Config) { c.Groups.Filter = "(memberUid={uid})" }), []string{"groups.filter"}},
 		{"group filter by user name", set("ldap", func(c *provider.Config) { c.Groups.Filter = "(memberUid={username})" }), nil},
-		{"nested without a base", set("active_directory", func(c *provider.Config) { c.Groups.Nested = true }), []string{"groups.nested"}},
+		{"nested without a base", set("ldap", func(c *provider.Config) { c.Groups.Nested = true }), []string{"groups.nested"}},
+		{"nested without a base in Active Directory", set("active_directory", func(c *provider.Config) { c.Groups.Nested = true }), nil},
+		{"filter by the name alone", set("active_directory", func(c *provider.Config) { c.UserFilter = "(sAMAccountName={name})" }), nil},
+		{"filter by a name that only Active Directory has", set("ldap", func(c *provider.Config) { c.UserFilter = "(uid={name})" }), []string{"user_filter", "user_filter"}},
+		{"schema", set("ldap", func(c *provider.Config) { c.Schema = "freeipa" }), nil},
+		{"unknown schema", set("ldap", func(c *provider.Config) { c.Schema = "novell" }), []string{"schema"}},
+		{"schema of Active Directory", set("active_directory", func(c *provider.Config) { c.Schema = "openldap" }), []string{"schema"}},
+		{"passwords changed here", set("ldap", func(c *provider.Config) { c.PasswordChange = true }), nil},
+		{"passwords of an OpenID Provider changed here", set("oidc", func(c *provider.Config) { c.PasswordChange = true }), []string{"password_change"}},
+		{"id of the page that changes passwords", set("oidc", func(c *provider.Config) { c.ID = "change-password" }), []string{"id"}},
 		{"time-out", set("ldap", func(c *provider.Config) { c.Timeout = time.Hour }), []string{"timeout"}},
 	}
 	for _, tt := range tests {

@@ -13,7 +13,6 @@ import (
 	"crmgate/internal/fault"
 	"crmgate/internal/identity"
 	"crmgate/internal/session"
-	"crmgate/internal/throttle"
 	"crmgate/internal/token"
 )
 
@@ -34,6 +33,8 @@ type Flow struct {
 	Attempts session.AttemptStore
 	Sessions *session.Manager
 	Audit    audit.Recorder
+	// ChangeLocal changes a local password with the one that is known; account.Service.ChangePassword is one. Nil leaves that to the reset.
+	ChangeLocal func(ctx context.Context, identifier, current, fresh string) error
 	// Sealer seals what is kept for asking the provider later. Nil keeps nothing: no session is checked again, and the provider is not told
 	// who signs out.
 	Sealer *token.Sealer
@@ -59,8 +60,8 @@ type Request struct {
 	Provider string
 	// ReturnTo is where the person was going, as received.
 	ReturnTo string
-	// Password belongs to Flow.Password alone.
-	Password string
+	// Password belongs to Flow.Password and Flow.ChangePassword alone, NewPassword to the latter.
+	Password, NewPassword string
 	// Remember keeps the session when the browser closes.
 	Remember bool
 	// SelectAccount asks a provider to offer other accounts.
@@ -83,25 +84,15 @@ func (f *Flow) Begin(w http.ResponseWriter, r *http.Request, req Request) (Step,
 }
 
 // Password checks a password against the directory that was chosen, or the directory or local account that the identifier belongs to. A wrong name or
-// password is identity.ErrWrongPassword; a state that only the right password reveals is a fault with a sentence. An
+// password is identity.ErrWrongPassword; a state that only the right password reveals is a fault with a sentence, and an
+// *identity.MustChange where a new password ends it; Step.Provider is then the directory. An
 // identifier whose provider has its own page is sent there: its password is none of ours.
 func (f *Flow) Password(w http.ResponseWriter, r *http.Request, req Request) (Step, error) {
 	ctx := r.Context()
-	p := progress{identifier: req.Identifier, returnTo: f.returnTo(req.ReturnTo), remember: req.Remember}
-	if req.Provider == "" {
-		p.provider, p.local = f.route(req.Identifier)
-	} else if p.provider, _ = f.Realms.Get(req.Provider); p.provider == nil {
-		return Step{}, errNoProvider
+	p, err := f.whose(ctx, req)
+	if err != nil {
+		return Step{}, err
 	}
-	if p.local {
-		// Only now, with a password in hand, may it matter whether a local account exists: the page before is the same for all.
-		known, err := f.Accounts.HasLocal(ctx, req.Identifier)
-		if err != nil {
-			return Step{}, err
-		}
-		p.local = known || p.provider == nil
-	}
-	var err error
 	switch checker, _ := p.provider.(identity.PasswordChecker); {
 	case p.local:
 		p.via = account.OwnerLocal
@@ -110,7 +101,7 @@ func (f *Flow) Password(w http.ResponseWriter, r *http.Request, req Request) (St
 		p.via = checker.Info().ID
 		if p.identity, err = f.askDirectory(ctx, checker, req); err != nil {
 			f.refused(ctx, p, err)
-			return Step{}, err
+			return byDirectory(p), err
 		}
 		p.account, err = f.Accounts.Admit(ctx, p.identity)
 	}
@@ -120,24 +111,23 @@ func (f *Flow) Password(w http.ResponseWriter, r *http.Request, req Request) (St
 	return f.Next(w, r, p)
 }
 
-// askDirectory asks a directory about a password, and stops asking where somebody guesses: the directory's own counter would lock the
-// person out of everything else as well.
-func (f *Flow) askDirectory(ctx context.Context, checker identity.PasswordChecker, req Request) (identity.Identity, error) {
-	key := throttle.Key("directory", checker.Info().ID+"\x00"+identity.Normalize(req.Identifier))
-	allowed, _, err := f.Accounts.Lockout.Begin(ctx, key)
-	if err != nil {
-		return identity.Identity{}, err
+// whose finds who is asked about a password.
+func (f *Flow) whose(ctx context.Context, req Request) (progress, error) {
+	p := progress{identifier: req.Identifier, returnTo: f.returnTo(req.ReturnTo), remember: req.Remember}
+	if req.Provider == "" {
+		p.provider, p.local = f.route(req.Identifier)
+	} else if p.provider, _ = f.Realms.Get(req.Provider); p.provider == nil {
+		return p, errNoProvider
 	}
-	if !allowed {
-		return identity.Identity{}, fault.New(fault.TooMany, "There were too many wrong passwords for this name. Wait a while before you try again.").
-			WithReason("locked").WithNext(fault.NextHelp)
+	if p.local {
+		// Only now, with a password in hand, may it matter whether a local account exists: the page before is the same for all.
+		known, err := f.Accounts.HasLocal(ctx, req.Identifier)
+		if err != nil {
+			return p, err
+		}
+		p.local = known || p.provider == nil
 	}
-	id, err := checker.CheckPassword(ctx, req.Identifier, req.Password)
-	if !errors.Is(err, identity.ErrWrongPassword) {
-		// Right, or not looked at: a directory that is down must not use up somebody's tries.
-		err = errors.Join(err, f.Accounts.Lockout.Succeed(ctx, key))
-	}
-	return id, err
+	return p, nil
 }
 
 // Callback finishes an attempt with what a redirect provider sent back. Every failure is a fault with a sentence; none
@@ -235,7 +225,10 @@ func (f *Flow) route(identifier string) (p identity.Provider, local bool) {
 func (f *Flow) refused(ctx context.Context, p progress, err error) {
 	reason := "error"
 	var e *fault.Error
+	var wrong identity.WrongPassword
 	switch {
+	case errors.As(err, &wrong) && wrong.Reason != "":
+		reason = wrong.Reason
 	case errors.Is(err, identity.ErrWrongPassword):
 		reason = "wrong_password"
 	case errors.As(err, &e) && e.Reason != "":

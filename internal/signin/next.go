@@ -24,6 +24,8 @@ const (
 	StepRedirect
 	// StepPassword shows the password page.
 	StepPassword
+	// StepElsewhere says where a password is changed that cannot be changed here: at Provider, or, without one, by a reset.
+	StepElsewhere
 	// StepDone sends the browser to URL, where it was going; the session has started.
 	StepDone
 )
@@ -33,7 +35,7 @@ type Step struct {
 	Kind StepKind
 	// URL belongs to StepRedirect and StepDone.
 	URL string
-	// Provider is whose password StepPassword asks for; nil where it is a local one or must not be told.
+	// Provider is whose password StepPassword asks for, or whose answer an error is; nil where it is a local one or must not be told.
 	Provider *identity.Info
 	// Used belongs to StepDone.
 	Used Way

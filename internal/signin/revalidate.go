@@ -55,9 +55,10 @@ type Revalidation struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 
-	mu     sync.Mutex
-	checks map[string]*check // by session id
-	doors  map[string]*door  // by provider id
+	mu      sync.Mutex
+	closing bool              // the process ends: nothing new is begun
+	checks  map[string]*check // by session id
+	doors   map[string]*door  // by provider id
 }
 
 // check is one session being looked after by this process.
@@ -115,7 +116,7 @@ func (v *Revalidation) Check(s *session.Session) <-chan struct{} {
 	}
 	done := make(chan struct{})
 	c := &check{done: done, release: sync.OnceFunc(func() { close(done) })}
-	if v.ctx.Err() != nil { // the process ends
+	if v.closing {
 		c.release()
 		return done
 	}
@@ -183,16 +184,13 @@ func (v *Revalidation) follow(s *session.Session) {
 func (v *Revalidation) Run(ctx context.Context) error {
 	v.open()
 	<-ctx.Done()
-	idle := make(chan struct{})
-	go func() { v.running.Wait(); close(idle) }()
-	select {
-	case <-idle:
-	case <-time.After(farewell):
-	}
 	v.mu.Lock()
-	v.cancel()
+	v.closing = true
 	v.mu.Unlock()
-	<-idle
+	impatient := time.AfterFunc(farewell, v.cancel)
+	v.running.Wait()
+	impatient.Stop()
+	v.cancel()
 	return nil
 }
 

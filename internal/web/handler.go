@@ -94,6 +94,7 @@ func (h *Handler) Routes() http.Handler {
 	at("/{$}", h.index, nil)
 	at("/sign-in", h.showSignIn, h.signIn)
 	at("/sign-in/password", h.showPassword, h.password)
+	at("/sign-in/change-password", h.showChange, h.change)
 	at("/sign-in/{provider}", h.startProvider, nil)
 	at("/callback/{provider}", h.callback, h.callback)
 	at("/reset", h.showReset, h.reset)
@@ -220,7 +221,7 @@ func hurry(w http.ResponseWriter) (relax func()) {
 
 // word cuts what a stranger wrote down to something that may stand in a log line as a reason.
 func word(s string) string {
-	known := []string{"identifier", "password", "password_confirm", "remember", "return_to", "provider", "switch", "logout_token"}
+	known := []string{"identifier", "password", "password_confirm", "current_password", "remember", "return_to", "provider", "switch", "logout_token"}
 	if slices.Contains(known, s) {
 		return s
 	}

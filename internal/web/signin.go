@@ -16,6 +16,8 @@ type Flow interface {
 	Begin(w http.ResponseWriter, r *http.Request, req signin.Request) (signin.Step, error)
 	// Password checks a password; a wrong one is identity.ErrWrongPassword.
 	Password(w http.ResponseWriter, r *http.Request, req signin.Request) (signin.Step, error)
+	// ChangePassword changes a password with the one that is known, and signs in with it.
+	ChangePassword(w http.ResponseWriter, r *http.Request, req signin.Request) (signin.Step, error)
 	// Callback finishes a sign-in at a provider.
 	Callback(w http.ResponseWriter, r *http.Request, providerID string, params url.Values) (signin.Step, error)
 	// SignOut ends the session and returns where the browser goes next.
