@@ -26,7 +26,6 @@ func reservedKeys() []reservedKey {
 		{pattern: "upstreams[].paths_as_is", only: false, about: "Pass encoded slashes and the like on; reserved."},
 		{pattern: "upstreams[].cookies", only: cookiesConfig{}, about: "What happens to the CRM's cookies; reserved."},
 		{pattern: "upstreams[].health", only: healthConfig{Interval: 10 * time.Second}, about: "Active health checks; reserved."},
-		{pattern: "access.rules[].require_factor", only: false, about: "Ask for a second factor; reserved."},
 		{pattern: "providers[].factor", only: "trust", about: "Second factor on top of the provider's own; reserved."},
 		{pattern: "local.password.min_length_with_factor", only: 8, about: "Shortest password beside a second factor; reserved."},
 		{pattern: "local.password.max_age", only: time.Duration(0), about: "How long a password may be used; reserved."},

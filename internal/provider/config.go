@@ -48,6 +48,7 @@ type Config struct {
 	Claims                ClaimsConfig    `json:"claims" jsonschema:"The names of the claims that differ between providers."`
 	Request               RequestConfig   `json:"request" jsonschema:"What is added to the question to the provider."`
 	GroupsAPI             GroupsAPIConfig `json:"groups_api" jsonschema:"Where groups are asked that do not come with the sign-in: Microsoft Graph, Google."`
+	API                   APIConfig       `json:"api" jsonschema:"Access tokens of this provider that open the CRM to programs."`
 	Logout                string          `json:"logout" jsonschema:"provider also ends the provider's own session at sign-out, local does not."`
 
 	// Directories.

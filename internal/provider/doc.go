@@ -17,6 +17,7 @@
 //	verify.go     which ID tokens are ours                                       claims.go    what the claims mean
 //	entratenants.go  several tenants behind one button                           graph.go googlegroups.go groupsapi.go   groups that tokens do not hold
 //	oktalogout.go Universal Logout: all sessions of a person                     refusaltable.go refusalfind.go   what codes mean, and finding them
+//	bearer.go     which access tokens open the CRM to programs
 //	github.go     OAuth 2.0 without OpenID Connect                               preset.go    how a preset file is read
 //	ldap.go       a directory: search, then bind                                 ldapconn.go  connections, several servers
 //	ldapschema.go what OpenLDAP, 389 DS and FreeIPA call things, as data         ldappool.go  connections of the service account
@@ -69,6 +70,9 @@
 //     returns nothing that was typed.
 //   - pwd_url is believed on Microsoft's hosts and the entry's own reset page, and not at all where the administrator wrote change_url.
 //   - Universal Logout is believed from the organisation's own keys, for exactly our address, ten minutes at most and once.
+//   - Access tokens of programs (bearer.go) are for an audience of their own, never the client_id, or every ID token would open the CRM. Anybody may
+//     send one at any rate, so keys are fetched only for a key id that is not known. A client's own token stands for a local account only
+//     where client and subject are both configured.
 //
 // The relying-party tests of the OpenID Foundation's conformance suite, and ours that hold the same. Profiles basic, form post and config;
 // logout: RP-initiated, back-channel, front-channel; refresh tokens. A name after the slash is the case, one before the dot another package.

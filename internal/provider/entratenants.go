@@ -111,7 +111,12 @@ func (r *redirector) metadataAt(ctx context.Context, m *metadata, issuer string)
 // isIssuer reports whether the issuer in a response is one that this provider speaks for (RFC 9207 section 2.4).
 func (r *redirector) isIssuer(m *metadata, issuer string) bool {
 	if r.dialect.authority != nil {
-		return r.dialect.authority.knows(issuer)
+		return r.speaksFor(issuer)
 	}
 	return issuer == m.IssuerURL
+}
+
+// speaksFor reports whether an issuer is one of several that this provider speaks for.
+func (r *redirector) speaksFor(issuer string) bool {
+	return r.dialect.authority != nil && r.dialect.authority.knows(issuer)
 }

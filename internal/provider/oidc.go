@@ -41,6 +41,8 @@ type dialect struct {
 	check func(Config, claims) *fault.Error
 	// subject names the person; default "sub".
 	subject func(Config, claims) string
+	// bearerSubject names the person in an access token, where that differs from the ID token; default what subject says.
+	bearerSubject func(Config, claims) string
 	// emailVerified decides whether the address is proved; default a JSON true in "email_verified".
 	emailVerified func(Config, claims, string) bool
 	// authority is set where the provider speaks for several issuers.

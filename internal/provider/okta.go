@@ -45,7 +45,7 @@ type okta struct {
 
 func openOkta(c Config, env Env) (identity.Provider, error) {
 	// Okta has no select_account; its sign-in page offers other accounts.
-	r, err := newRedirector(c, env, dialect{choosePrompt: "login"})
+	r, err := newRedirector(c, env, dialect{choosePrompt: "login", bearerSubject: oktaBearerSubject})
 	if err != nil {
 		return nil, err
 	}
@@ -66,4 +66,10 @@ func (r *redirector) watchLimit(all claims, groups []string) {
 	subject, _ := all.text("sub")
 	r.env.Log.Warn("groups may be missing: Okta puts at most 100 into a token", slog.String("provider", r.cfg.ID), slog.String("subject", clip(subject)),
 		slog.Int("groups", len(groups)), slog.String("hint", "narrow the groups claim's filter to those that the rules name"))
+}
+
+// oktaBearerSubject is the user's id: in Okta's access tokens "sub" is the name that the person signs in with, which may change.
+func oktaBearerSubject(_ Config, token claims) string {
+	uid, _ := token.text("uid")
+	return uid
 }
