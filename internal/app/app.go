@@ -12,6 +12,7 @@ import (
 	"crmgate/internal/gateway"
 	"crmgate/internal/middleware"
 	"crmgate/internal/policy"
+	"crmgate/internal/provider"
 	"crmgate/internal/proxy"
 	"crmgate/internal/signin"
 	"crmgate/internal/throttle"
@@ -98,8 +99,16 @@ func (a *App) newGateway(public *url.URL) (*gateway.Handler, error) {
 		}
 		a.upstreams = append(a.upstreams, u)
 	}
+	asking, problems := middleware.ParseProxies(a.Config.Server.ForwardAuth.Proxies)
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("read server.forward_auth.proxies: %s", problems[0].Message)
+	}
 	return &gateway.Handler{
-		Rules: rules, Routes: gateway.NewRoutes(a.upstreams), Sessions: a.Sessions, Fail: a.Pages, Audit: a.Audit,
+		Bearers: &gateway.Bearers{
+			Tokens: a.Tokens, Accounts: a.DB, Realms: a.Realms, Known: a.Sessions.Known, Limit: perMinute(60),
+		},
+		ForwardAuth: gateway.ForwardAuth{Off: !a.Config.Server.ForwardAuth.Enabled, Proxies: asking, Secret: a.Config.Server.ForwardAuth.Secret},
+		Rules:       rules, Routes: gateway.NewRoutes(a.upstreams), Sessions: a.Sessions, Fail: a.Pages, Audit: a.Audit,
 		PublicURL: public, Prefix: a.Config.Server.PathPrefix,
 	}, nil
 }
@@ -113,13 +122,14 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 		Count:       a.metrics.logout, LocalEnabled: cfg.Local.Enabled, BaseURL: a.baseURL(), Prefix: prefix,
 	}
 	pages := &web.Handler{
-		Flow: flow, Logouts: flow,
+		Flow: flow, Logouts: flow, Universal: flow,
 		Accounts: a.Accounts, Sessions: a.Sessions, Realms: a.Realms, Pages: a.Pages, Prefix: prefix,
 		BaseURL: a.baseURL(), Secure: a.Sessions.Secure,
 		Direct: a.onlyWayIn(), Local: cfg.Local.Enabled,
 		MailedReset:  cfg.Local.Enabled && cfg.Local.Reset.Enabled && cfg.Mail.Enabled(),
 		LinkLifetime: cfg.Local.Reset.LinkLifetime, RequireUsername: cfg.Local.Reset.RequireUsername, MailFrom: cfg.Mail.Address(), LockDuration: cfg.Local.Lockout.Duration,
-		Keys: func(context.Context) ([]byte, error) { return a.signer.JWKS(), nil },
+		Explain: provider.Explain,
+		Keys:    func(context.Context) ([]byte, error) { return a.signer.JWKS(), nil },
 		// Held-up people behind one office address must not be: the limits are for machines.
 		Limits: web.Limits{
 			Starts: perMinute(240), Callbacks: perMinute(60), Passwords: perMinute(120), Resets: perMinute(60), Links: perMinute(120),
@@ -127,18 +137,20 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 			Logouts: perMinute(240),
 		},
 	}
-	mux := http.NewServeMux()
-	mux.Handle(prefix+"/auth", a.Pages.Handle(gate.Forward))
-	mux.Handle("/", pages.Routes())
 	exempt := []string{
 		"POST " + prefix + "/callback/{provider}",           // form_post: proves itself by state and browser cookie
 		"POST " + prefix + "/logout/backchannel/{provider}", // proves itself by its signature
 	}
-	protected, err := middleware.CrossOrigin(public, a.Pages, exempt, mux)
+	protected, err := middleware.CrossOrigin(public, a.Pages, exempt, pages.Routes())
 	if err != nil {
 		return nil, err
 	}
-	return middleware.SecureHeaders(a.Sessions.Secure, protected), nil
+	// A proxy that asks carries the method and the Origin of the request it asks about, so it stands outside the protection of our forms.
+	mux := http.NewServeMux()
+	mux.Handle(prefix+"/auth", a.Pages.Handle(gate.Forward))
+	mux.Handle(prefix+"/auth/", a.Pages.Handle(gate.Forward))
+	mux.Handle("/", protected)
+	return middleware.SecureHeaders(a.Sessions.Secure, mux), nil
 }
 
 func perMinute(n int) *throttle.Limiter { return &throttle.Limiter{PerMinute: n} }

@@ -26,7 +26,6 @@ func reservedKeys() []reservedKey {
 		{pattern: "upstreams[].paths_as_is", only: false, about: "Pass encoded slashes and the like on; reserved."},
 		{pattern: "upstreams[].cookies", only: cookiesConfig{}, about: "What happens to the CRM's cookies; reserved."},
 		{pattern: "upstreams[].health", only: healthConfig{Interval: 10 * time.Second}, about: "Active health checks; reserved."},
-		{pattern: "access.rules[].require_factor", only: false, about: "Ask for a second factor; reserved."},
 		{pattern: "providers[].factor", only: "trust", about: "Second factor on top of the provider's own; reserved."},
 		{pattern: "factors", about: "Second factors; reserved.", only: factorsConfig{
 			Policy: "optional", RequiredFor: requiredForConfig{Admins: true},

@@ -41,11 +41,13 @@ type Sessions interface {
 type Handler struct {
 	Flow Flow
 	// Logouts takes the providers' logout messages; nil answers them with 404.
-	Logouts  Logouts
-	Accounts Accounts
-	Sessions Sessions
-	Realms   *identity.Realms
-	Pages    *page.Pages
+	Logouts Logouts
+	// Universal takes requests to end all sessions of a person; nil answers them with 404.
+	Universal UniversalLogouts
+	Accounts  Accounts
+	Sessions  Sessions
+	Realms    *identity.Realms
+	Pages     *page.Pages
 	// Prefix is server.path_prefix.
 	Prefix string
 	// BaseURL is public_url plus path_prefix, for addresses that programs read.
@@ -61,6 +63,10 @@ type Handler struct {
 	MailedReset bool
 	// LinkLifetime is how long a mailed reset link works; zero is not mentioned.
 	LinkLifetime time.Duration
+	// Explain finds what is known about an error code in a text that somebody typed; nil offers no such help.
+	Explain func(text string) (identity.Advice, bool)
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
 	// LockDuration is how long an account stays locked after wrong passwords; zero is not mentioned.
 	LockDuration time.Duration
 	// RequireUsername makes the reset form ask for the user name as well.
@@ -116,6 +122,9 @@ func (h *Handler) Routes() http.Handler {
 	if h.Logouts != nil {
 		at("/logout/backchannel/{provider}", nil, asProgram(h.backChannel))
 		at("/logout/frontchannel/{provider}", h.frontChannel, nil)
+	}
+	if h.Universal != nil {
+		at("/logout/universal/{provider}", nil, asProgram(h.universalLogout))
 	}
 	at("/help", h.help, nil)
 	at("/account", h.account, nil)
