@@ -19,7 +19,7 @@ import (
 func newUserCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "user", Short: "Invite people and look after their accounts", RunE: needSubcommand}
 	cmd.AddCommand(newUserListCommand(), newUserShowCommand(), newUserInviteCommand(), newUserResetCommand(),
-		newUserUnlockCommand(),
+		newUserUnlockCommand(), newUserImportCommand(),
 		newUserActCommand("disable", "Keep an account out and end its sessions", "is disabled; its sessions have ended", (*account.Service).Disable),
 		newUserActCommand("enable", "Let a disabled account in again", "is enabled", (*account.Service).Enable),
 		newUserActCommand("delete", "Remove an account; for 30 days it can be restored", "is removed; 'crmgate user restore' brings it back within 30 days", (*account.Service).Remove),

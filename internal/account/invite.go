@@ -37,7 +37,7 @@ func (s *Service) Invite(ctx context.Context, inv Invitation, actor string) (a *
 		return nil, "", err
 	}
 	if known == nil {
-		a, err = s.create(ctx, inv, actor)
+		a, err = s.create(ctx, inv, actor, "invitation")
 	} else {
 		a, err = s.again(ctx, known, inv)
 	}
@@ -57,7 +57,7 @@ func (s *Service) Invite(ctx context.Context, inv Invitation, actor string) (a *
 	return a, link, nil
 }
 
-func (s *Service) create(ctx context.Context, inv Invitation, actor string) (*Account, error) {
+func (s *Service) create(ctx context.Context, inv Invitation, actor, reason string) (*Account, error) {
 	now := s.now()
 	a := &Account{ID: token.NewID(), Owner: OwnerLocal, Email: inv.Email, Username: inv.Username, Name: inv.Name, Groups: inv.Groups,
 		State: Invited, CreatedAt: now, UpdatedAt: now}
@@ -68,7 +68,7 @@ func (s *Service) create(ctx context.Context, inv Invitation, actor string) (*Ac
 	if err != nil {
 		return nil, fmt.Errorf("create account: %w", err)
 	}
-	s.record(ctx, audit.Event{Kind: audit.AccountCreated, AccountID: a.ID, Actor: actor, Provider: OwnerLocal, Reason: "invitation"})
+	s.record(ctx, audit.Event{Kind: audit.AccountCreated, AccountID: a.ID, Actor: actor, Provider: OwnerLocal, Reason: reason})
 	return a, nil
 }
 
