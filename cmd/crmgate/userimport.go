@@ -49,6 +49,9 @@ they are, so that the same file may be imported again.`}
 		defer people.Close()
 		return withCore(cmd, *file, func(ctx context.Context, c *app.Core) error {
 			report, err := c.Accounts.ImportFile(ctx, people, o)
+			if err != nil && report.Written == 0 {
+				return err
+			}
 			return errors.Join(printImport(cmd, report, name, *asJSON), err, importError(report, name))
 		})
 	}

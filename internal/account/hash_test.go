@@ -144,6 +144,9 @@ func TestImport(t *testing.T) {
 		{name: "there already", before: &Account{ID: "x", Owner: OwnerLocal, Email: ann, State: Active}, user: ImportedUser{Email: ann, Hash: hash}, refused: "has an account already"},
 		{name: "unknown hash", user: ImportedUser{Email: ann, Hash: "rl.3StKT.4T8M"}, refused: "of a sort that crmgate does not know"},
 		{name: "bad address", user: ImportedUser{Email: "ann", Hash: hash}, refused: "address"},
+		{name: "a provider's domain", user: ImportedUser{Email: "ann@contoso.test", Hash: hash}, refused: "belongs to Contoso"},
+		{name: "a provider's account", before: &Account{ID: "x", Owner: "fabrikam", Email: ann, State: Active}, user: ImportedUser{Email: ann}, refused: "belongs to Fabrikam"},
+		{name: "a hash for a name", user: ImportedUser{Email: ann, Name: hash, Hash: hash}, refused: "own column"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

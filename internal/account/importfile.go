@@ -164,7 +164,12 @@ func openImport(in io.Reader, o ImportOptions) (importReader, string, error) {
 			return nil, o.Format, err
 		}
 	}
-	first, _, _ := strings.Cut(string(head), "\n")
+	var first string
+	for first = range strings.Lines(string(head)) {
+		if text := strings.TrimSpace(first); text != "" && text[0] != '#' {
+			break
+		}
+	}
 	if o.Format == "" {
 		o.Format = FormatCSV
 		if strings.Contains(first, ":") && !strings.Contains(strings.ToLower(first), "email") {
