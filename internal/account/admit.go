@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode"
 
@@ -61,18 +60,24 @@ func (s *Service) admit(ctx context.Context, info identity.Info, id identity.Ide
 		return nil, fmt.Errorf("find account by link: %w", err)
 	}
 	who := profileOf(id)
-	a, err = s.claimable(ctx, info, id, who)
+	same, err := s.sameAddress(ctx, who.email, info.ID)
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case a != nil:
-		if a, err = s.adopt(ctx, a, info, link); err != nil {
+	if info.Trust.LinkByEmail && same.any() {
+		if err := s.mayClaim(ctx, info, id, who, same); err != nil {
+			return nil, err
+		}
+		if a, err = s.adopt(ctx, same.local, info, link); err != nil {
 			return nil, err
 		}
 		return s.welcome(ctx, a, info, id)
-	case info.Trust.AllowSignUp:
-		return s.signUp(ctx, link, who)
+	}
+	if info.Trust.AllowSignUp {
+		if a, err = s.signUp(ctx, link, who); err == nil && same.local != nil {
+			s.tellOfTwo(ctx, a, same.local, info)
+		}
+		return a, err
 	}
 	return nil, s.refuse(ctx, id, "", "no_account",
 		"You signed in with "+info.Name+", but you have no account here yet. Please ask your CRM support for access.")
@@ -131,51 +136,6 @@ const disabledSentence = "Your account has been disabled. Please ask your CRM su
 
 // errRefused ends an update that must not happen; why is known to whoever ended it.
 var errRefused = errors.New("account may not be used")
-
-// claimable returns the local account that this identity may claim by its address, nil where there is none (contract, behaviour 13).
-func (s *Service) claimable(ctx context.Context, info identity.Info, id identity.Identity, who profile) (*Account, error) {
-	if !info.Trust.LinkByEmail || !id.EmailVerified || who.email == "" {
-		return nil, nil
-	}
-	domain, ok := identity.Domain(who.email)
-	own := info.Trust.OwnsDomains
-	if !ok || len(own) > 0 && !slices.ContainsFunc(own, func(d string) bool { return strings.EqualFold(d, domain) }) {
-		return nil, nil
-	}
-	if owner, ok := s.Realms.Find(who.email); ok && owner.Info().ID != info.ID {
-		return nil, nil // another provider speaks for that address
-	}
-	a, err := s.findLocal(ctx, who.email)
-	if err != nil || a == nil || a.Email != who.email { // found by its username: that is no address
-		return nil, err
-	}
-	if a.State == Disabled {
-		return nil, s.refuse(ctx, id, a.ID, refusedDisabled, disabledSentence)
-	}
-	return a, nil
-}
-
-// adopt hands a local account to the provider. Whoever was signed in with the local password is signed out: the person who owns
-// the address is here now.
-func (s *Service) adopt(ctx context.Context, a *Account, info identity.Info, link Link) (*Account, error) {
-	if err := s.Sessions.EndAccount(ctx, a.ID, ""); err != nil {
-		return nil, fmt.Errorf("end sessions before adoption: %w", err)
-	}
-	adopted, err := s.Store.AdoptAccount(ctx, a.ID, link)
-	if fault.Is(err, fault.NotFound) {
-		return nil, fault.Wrap(fault.Conflict, "The account has just been deleted.", err)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("adopt account: %w", err)
-	}
-	s.record(ctx, audit.Event{Kind: audit.AccountUpdated, AccountID: a.ID, Provider: info.ID, Reason: "adopted"})
-	s.notify(ctx, a, mailAdopted, AdoptedMail{About: s.about(ctx, a, ""), Provider: info.Name})
-	// Again, for a local sign-in that was under way.
-	if err := s.Sessions.EndAccount(ctx, a.ID, ""); err != nil {
-		return nil, fmt.Errorf("end sessions after adoption: %w", err)
-	}
-	return adopted, nil
-}
 
 // signUp creates the account of somebody new.
 func (s *Service) signUp(ctx context.Context, link Link, who profile) (*Account, error) {

@@ -56,7 +56,7 @@ func TestAdmit(t *testing.T) {
 			b.add(t, Account{ID: "other", Owner: "fabrikam", Email: "eve@example.test", State: Active})
 			b.add(t, Account{ID: "local", Owner: OwnerLocal, Email: "eve@example.test", State: Active})
 		}, want: Account{Owner: "contoso", Email: "eve@example.test", Username: "eadams", Name: "Eve Adams", State: Active},
-			events: []string{"account_created sign_up ID"}},
+			events: []string{"account_created sign_up ID", "account_updated two_accounts local"}, mails: []string{"account_beside eve@example.test"}},
 		{name: "same subject at another provider", prepare: func(t *testing.T, b *bench) {
 			if _, err := b.Admit(t.Context(), eve("linker")); err != nil {
 				t.Fatal(err)
@@ -82,15 +82,30 @@ func TestAdmit(t *testing.T) {
 		{name: "does not claim a disabled one", from: "linker", prepare: localEve(Disabled), refused: "disabled",
 			events: []string{"sign_in_refused disabled local"}},
 		{name: "does not claim without verification", from: "linker", prepare: localEve(Active), change: func(id *identity.Identity) { id.EmailVerified = false },
-			want: Account{Owner: "linker", Email: "eve@example.test", Username: "eadams", Name: "Eve Adams", State: Active}, events: []string{"account_created sign_up ID"}},
+			refused: "link_unverified", events: []string{"sign_in_refused link_unverified local"}},
 		{name: "does not claim a foreign domain", from: "linker", prepare: func(t *testing.T, b *bench) {
 			b.add(t, Account{ID: "local", Owner: OwnerLocal, Email: "eve@sub.example.test", State: Active})
 		}, change: func(id *identity.Identity) { id.Email = "eve@sub.example.test" },
-			want: Account{Owner: "linker", Email: "eve@sub.example.test", Username: "eadams", Name: "Eve Adams", State: Active}, events: []string{"account_created sign_up ID"}},
+			refused: "link_foreign_domain", events: []string{"sign_in_refused link_foreign_domain local"}},
 		{name: "does not claim where it is not allowed", from: "contoso", prepare: localEve(Active),
-			want: Account{Owner: "contoso", Email: "eve@example.test", Username: "eadams", Name: "Eve Adams", State: Active}, events: []string{"account_created sign_up ID"}},
+			want:   Account{Owner: "contoso", Email: "eve@example.test", Username: "eadams", Name: "Eve Adams", State: Active},
+			events: []string{"account_created sign_up ID", "account_updated two_accounts local"}, mails: []string{"account_beside eve@example.test"}},
+		{name: "a disabled one beside it is told to nobody but the trail", from: "contoso", prepare: localEve(Disabled),
+			want:   Account{Owner: "contoso", Email: "eve@example.test", Username: "eadams", Name: "Eve Adams", State: Active},
+			events: []string{"account_created sign_up ID", "account_updated two_accounts local"}},
 		{name: "does not claim another provider's", from: "linker", prepare: func(t *testing.T, b *bench) {
 			b.add(t, Account{ID: "other", Owner: "contoso", Email: "eve@example.test", State: Active})
+		}, refused: "link_other_owner", events: []string{"sign_in_refused link_other_owner other"}},
+		{name: "does not choose among several", from: "linker", prepare: func(t *testing.T, b *bench) {
+			localEve(Active)(t, b)
+			b.add(t, Account{ID: "other", Owner: "contoso", Email: "eve@example.test", State: Active})
+		}, refused: "link_several", events: []string{"sign_in_refused link_several local"}},
+		{name: "does not choose between two of other providers", from: "linker", prepare: func(t *testing.T, b *bench) {
+			b.add(t, Account{ID: "c", Owner: "contoso", Email: "eve@example.test", State: Active})
+			b.add(t, Account{ID: "f", Owner: "fabrikam", Email: "eve@example.test", State: Active})
+		}, refused: "link_several", events: []string{"sign_in_refused link_several c"}},
+		{name: "an address given away again is somebody new", from: "linker", prepare: func(t *testing.T, b *bench) {
+			b.add(t, Account{ID: "former", Owner: "linker", Email: "eve@example.test", State: Active})
 		}, want: Account{Owner: "linker", Email: "eve@example.test", Username: "eadams", Name: "Eve Adams", State: Active}, events: []string{"account_created sign_up ID"}},
 		{name: "does not claim by a username that looks like an address", from: "linker", prepare: func(t *testing.T, b *bench) {
 			b.add(t, Account{ID: "local", Owner: OwnerLocal, Email: "bob@example.test", Username: "eve@example.test", State: Active})
@@ -245,7 +260,7 @@ func TestAdoptionFailsClosed(t *testing.T) {
 }
 
 func TestAdmitWhenTheStoreFails(t *testing.T) {
-	for _, failing := range []string{"FindByLink", "FindLocal", "CreateAccount", "AdoptAccount", "UpdateAccount"} {
+	for _, failing := range []string{"FindByLink", "ListAccounts", "CreateAccount", "AdoptAccount", "UpdateAccount"} {
 		b := newBench(t)
 		if failing != "CreateAccount" {
 			localEve(Active)(t, b)

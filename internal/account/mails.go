@@ -18,6 +18,7 @@ const (
 	mailPasswordExpires = "password_expires"
 	mailLocked          = "locked"
 	mailAdopted         = "account_adopted"
+	mailBeside          = "account_beside"
 )
 
 // About is what every mail can say about its reader and its cause.
@@ -93,6 +94,13 @@ type LockedMail struct {
 type AdoptedMail struct {
 	About
 	// Provider is the name of the provider that the account belongs to now.
+	Provider string
+}
+
+// BesideMail is the data of templates/mail/account_beside: somebody with the same address has a corporate account now.
+type BesideMail struct {
+	About
+	// Provider is the name of the provider that the other account belongs to.
 	Provider string
 }
 

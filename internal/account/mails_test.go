@@ -31,6 +31,7 @@ func samples(name string) map[string]any {
 		"password_expires": account.PasswordExpiresMail{About: a, Until: "10 March 2026, 09:00 UTC", Left: "9 days", CanReset: true},
 		"locked":           account.LockedMail{About: a, Until: "1 March 2026, 09:15 UTC", Lifetime: "15 minutes", CanReset: true},
 		"account_adopted":  account.AdoptedMail{About: a, Provider: "Contoso"},
+		"account_beside":   account.BesideMail{About: a, Provider: "Contoso"},
 	}
 }
 
@@ -62,6 +63,7 @@ func TestMailsAreComplete(t *testing.T) {
 		"password_expires": {base + "/reset", "9 days", "10 March 2026, 09:00 UTC", "192.0.2.7", "not you"},
 		"locked":           {base + "/reset", "15 minutes", "09:15 UTC", "192.0.2.7", "not you"},
 		"account_adopted":  {base + "/sign-in", "Contoso", "192.0.2.7", "not you"},
+		"account_beside":   {base + "/help", "Contoso", "192.0.2.7", "not you", "no way into your account"},
 	}
 	for name, data := range samples("Ann Smith") {
 		t.Run(name, func(t *testing.T) {

@@ -119,7 +119,7 @@ func (s *Service) mailReset(ctx context.Context, a *Account) (reason string, err
 		s.log().WarnContext(ctx, "reset asked for an account whose provider is not configured", "account", a.ID, "provider", a.Owner)
 		return resetNoProvider, nil
 	}
-	calm, err := s.mayMail(ctx, a)
+	calm, err := s.mayMail(ctx, "reset-mail", a)
 	switch {
 	case err != nil:
 		return "", err
@@ -193,11 +193,11 @@ func (s *Service) withAddress(ctx context.Context, name string) ([]*Account, err
 	return all, nil
 }
 
-// mayMail reports whether an account may get another mail about a reset. It counts where failed sign-ins are counted, so all
+// mayMail reports whether an account may get another mail of a sort that strangers can cause. It counts where failed sign-ins are counted, so all
 // replicas count together.
-func (s *Service) mayMail(ctx context.Context, a *Account) (bool, error) {
+func (s *Service) mayMail(ctx context.Context, sort string, a *Account) (bool, error) {
 	pause := throttle.Lockout{Store: s.Lockout.Store, Now: s.now, Config: throttle.Config{Failures: mailLimit, Window: mailWindow, Duration: mailWindow}}
-	ok, _, err := pause.Begin(ctx, throttle.Key("reset-mail", a.ID))
+	ok, _, err := pause.Begin(ctx, throttle.Key(sort, a.ID))
 	return ok, err
 }
 
