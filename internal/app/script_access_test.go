@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"regexp"
 	"strings"
@@ -83,4 +84,19 @@ func (w *world) cmdAssertion(_ *testscript.TestScript, args []string) error {
 		return fmt.Errorf("the assertion's header is %q, want key %s in it (%v)", text, args[0], err)
 	}
 	return nil
+}
+
+// giveWay ends a gateway that runs and listens anew at its address, as a restart does.
+func (w *world) giveWay() error {
+	if w.stop == nil {
+		return nil
+	}
+	w.stop()
+	if err := <-w.done; err != nil {
+		return fmt.Errorf("stop gateway: %w", err)
+	}
+	w.stop = nil
+	var err error
+	w.gate, err = net.Listen("tcp", w.gate.Addr().String())
+	return err
 }

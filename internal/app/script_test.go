@@ -96,7 +96,7 @@ func newWorld(t *testing.T, env *testscript.Env) (*world, error) {
 	w.idp, err = fakeidp.Listen(fakeidp.Config{
 		Issuer: "/contoso", Algs: []string{"ES256"}, Name: "Contoso",
 		Clients: []fakeidp.Client{{
-			ID: "crm", Secret: "crm-secret", RedirectURIs: []string{gate + "/_gate/callback/contoso"},
+			ID: "crm", Secret: "crm-secret", RedirectURIs: []string{gate + "/_gate/callback/contoso", gate + "/_gate/callback/second"},
 			PostLogoutRedirectURIs: []string{gate + "/_gate/signed-out"},
 			BackchannelLogoutURI:   gate + "/_gate/logout/backchannel/contoso",
 		}},
@@ -163,9 +163,13 @@ func command(do func(*world, *testscript.TestScript, []string) error) func(*test
 	}
 }
 
-// cmdGateway starts the gateway from crmgate.yaml, after the script's environment is put into it: `gateway`.
-func (w *world) cmdGateway(ts *testscript.TestScript, _ []string) error {
-	path := ts.MkAbs("crmgate.yaml")
+// cmdGateway starts the gateway from crmgate.yaml, after the script's environment is put into it: `gateway`. With a file it starts from that
+// one, and where a gateway is running it takes its place: `gateway FILE`.
+func (w *world) cmdGateway(ts *testscript.TestScript, args []string) error {
+	if err := w.giveWay(); err != nil {
+		return err
+	}
+	path := ts.MkAbs(append(args, "crmgate.yaml")[0])
 	cfg, report := config.Load(path, func(name string) (string, bool) { v := ts.Getenv(name); return v, v != "" })
 	if !report.OK() {
 		return fmt.Errorf("configuration: %v", report.Findings)
