@@ -115,6 +115,9 @@ func TestDirectoryIdentity(t *testing.T) {
 		},
 			want("cn=crm-users," + d.GroupBase)},
 		{"mapped", func(c *provider.Config) { c.Groups.Map = []provider.GroupMap{{From: "crm-admins", To: "boss"}} }, want("boss", "crm-users")},
+		{"filtered before mapped", func(c *provider.Config) {
+			c.Groups.Allow, c.Groups.Map = []string{"crm-admins", "boss"}, []provider.GroupMap{{From: "crm-admins", To: "boss"}}
+		}, want("boss")},
 		{"another domain's directory", func(c *provider.Config) { c.Domains = []string{"contoso.example", "*"} }, unverified},
 	}
 	subjects := map[string]bool{}
