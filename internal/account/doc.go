@@ -10,7 +10,12 @@
 //     rule as a constraint. So an account owned by a provider cannot get a local password by any road.
 //   - Corporate people are found by link (provider, issuer, subject) alone. An address finds an account only where the
 //     administrator allowed `link_by_email: verified` for a provider, and then once: the account changes its owner, its password and
-//     its sessions are gone, and the person is told.
+//     its sessions are gone, and the person is told. What is not certain is refused with a page (mayClaim): whoever sets that option
+//     says that an address names one person, so a second account would be wrong as well.
+//   - Without that option somebody with a local account gets a second one at their first corporate sign-in, as the administrator's own
+//     account for bad days must not keep him from signing in. It is never silent: mail, audit trail and log say so.
+//   - An import looks at every line before it writes the first one, rather than write all in one transaction: the gateway that runs
+//     beside it would wait for the whole file. It may be run again, and does then what is left.
 //   - Whoever asks for a reset gets one answer at once; who it was is found out afterwards, in the background (Service.Run). The
 //     answer cannot depend on it, neither in words nor in time. The mail about a lock is made there for the same reason.
 //   - A right password costs one argon2id hash and so does a wrong one, an unknown name and a locked account. (One exception: bcrypt and PBKDF2
