@@ -64,6 +64,8 @@ type Error struct {
 	Details []Detail
 	// Next is the step that the page offers; zero offers the CRM's start page.
 	Next Next
+	// Other is a second step, below Next; zero offers none. It stays on the gateway.
+	Other Next
 	// Reason is a short fixed word for the log and the audit trail, such as "state_mismatch". May be empty.
 	Reason string
 
@@ -80,6 +82,9 @@ func Wrap(kind Kind, sentence string, cause error) *Error {
 
 // WithNext returns a copy of e that offers a next step.
 func (e *Error) WithNext(n Next) *Error { c := *e; c.Next = n; return &c }
+
+// WithOther returns a copy of e that offers a second step.
+func (e *Error) WithOther(n Next) *Error { c := *e; c.Other = n; return &c }
 
 // WithTitle returns a copy of e with a heading of its own.
 func (e *Error) WithTitle(title string) *Error { c := *e; c.Title = title; return &c }

@@ -23,6 +23,9 @@ func (WrongPassword) Error() string { return ErrWrongPassword.Error() }
 // Is makes it ErrWrongPassword.
 func (WrongPassword) Is(target error) bool { return target == ErrWrongPassword }
 
+// ReasonUnreachable is the reason of a fault.Unavailable that says that a provider does not answer.
+const ReasonUnreachable = "provider_unreachable"
+
 // ErrNothingToAsk is returned by Revalidator.Revalidate where the provider gave nothing to ask with.
 var ErrNothingToAsk = errors.New("nothing to ask the provider with")
 

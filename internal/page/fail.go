@@ -24,6 +24,8 @@ type Failure struct {
 	Details []fault.Detail
 	// NextLabel and NextURL are the one thing to do; an empty label means the CRM's start page.
 	NextLabel, NextURL string
+	// OtherLabel and OtherURL are a second step; both are empty where there is none.
+	OtherLabel, OtherURL string
 	// NextAway is true where NextURL leads to somebody else's page.
 	NextAway bool
 	// SwitchURL leads to signing in as somebody else and back here.
@@ -95,6 +97,9 @@ func (p *Pages) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	fail := Failure{Kind: strings.ReplaceAll(f.Kind.String(), " ", "_"), Status: status, Sentence: f.Sentence}
 	fail.Title, fail.Details = f.Title, f.Details
 	fail.NextLabel, fail.NextURL = p.next(r, f)
+	if local(f.Other.Path) {
+		fail.OtherLabel, fail.OtherURL = f.Other.Label, p.prefix+f.Other.Path
+	}
 	if webAddress(f.Next.Away) {
 		fail.NextLabel, fail.NextURL, fail.NextAway = f.Next.Label, f.Next.Away, true
 	}

@@ -241,7 +241,7 @@ func (d *directory) translate(err error) error {
 		return known
 	case isTrouble(err):
 		return fault.Wrap(fault.Unavailable, fmt.Sprintf("%s cannot be reached at the moment. Please try again in a minute.", d.cfg.displayName()), err).
-			WithReason("provider_unreachable").WithNext(fault.NextSignIn)
+			WithReason(identity.ReasonUnreachable).WithNext(fault.NextSignIn)
 	}
 	// The directory answered, and not in a way that the person could change: a wrong service account, a wrong base.
 	return fault.Wrap(fault.Unavailable, fmt.Sprintf("Sign-in with %s is not set up correctly. Please tell your administrator.", d.cfg.displayName()), err).

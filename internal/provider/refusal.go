@@ -18,7 +18,7 @@ import (
 // unreachable is a provider that does not answer, or not in a way that can be used.
 func (r *redirector) unreachable(err error) error {
 	return fault.Wrap(fault.Unavailable, fmt.Sprintf("%s cannot be reached at the moment. Please try again in a minute.", r.cfg.displayName()), err).
-		WithReason("provider_unreachable").WithNext(fault.NextSignIn)
+		WithReason(identity.ReasonUnreachable).WithNext(fault.NextSignIn)
 }
 
 // misconfigured is something that only an administrator can mend; the log says what.

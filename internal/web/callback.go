@@ -25,7 +25,7 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) error {
 	if limit := allow(h.Limits.Callbacks, r, fault.NextSignIn); limit != nil {
 		return limit
 	}
-	return err
+	return h.down(err, signin.Request{Provider: r.PathValue("provider")})
 }
 
 func (h *Handler) callbackParams(w http.ResponseWriter, r *http.Request) (url.Values, error) {

@@ -115,6 +115,11 @@ var shows = map[string]struct {
 	}, 200, false},
 	"refused there": {"GET", "/_gate/callback/contoso?error=access_denied", "", refusedThere, 403, false},
 	"expired there": {"GET", "/_gate/callback/contoso?error=access_denied", "", expiredThere, 403, false},
+	"provider down": {"POST", "/_gate/sign-in", "identifier=ann@contoso.com&return_to=/deals", unreachable, 503, false},
+	"not connected": {"GET", "/_gate/callback/contoso?x=2", "", func(v *world) {
+		v.flow.err = fault.New(fault.Forbidden, "The account with your address ann@contoso.com signs in with Fabrikam, not with Contoso. Sign in with Fabrikam, or ask your CRM support to change it.").
+			WithTitle("Your account is not connected yet").WithNext(fault.NextHelp)
+	}, 403, false},
 	"help":          {"GET", "/_gate/help", "", nil, 200, false},
 	"help, code":    {"GET", "/_gate/help?code=AADSTS50055", "", explains, 200, false},
 	"help, no code": {"GET", "/_gate/help?code=help+me", "", explains, 200, true},

@@ -70,7 +70,7 @@ func (h *Handler) password(w http.ResponseWriter, r *http.Request) error {
 		return h.mustChange(w, r, step, req, must)
 	}
 	if err != nil {
-		return err
+		return h.down(err, req)
 	}
 	return h.next(w, r, step, req)
 }

@@ -129,7 +129,7 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) error {
 	req.Identifier = identifier
 	step, err := h.Flow.Begin(w, r, req)
 	if err != nil {
-		return err
+		return h.down(err, req)
 	}
 	return h.next(w, r, step, req)
 }
@@ -143,7 +143,7 @@ func (h *Handler) startProvider(w http.ResponseWriter, r *http.Request) error {
 	req := signin.Request{Provider: r.PathValue("provider"), ReturnTo: returnTo(q), SelectAccount: q.Get("switch") != ""}
 	step, err := h.Flow.Begin(w, r, req)
 	if err != nil {
-		return err
+		return h.down(err, req)
 	}
 	return h.next(w, r, step, req)
 }
