@@ -27,6 +27,7 @@ func TestAdmit(t *testing.T) {
 		from    string // provider; contoso unless set
 		want    Account
 		refused string // reason
+		next    string // what a refusal offers; help unless set
 		events  []string
 		mails   []string
 		ended   []string
@@ -95,7 +96,7 @@ func TestAdmit(t *testing.T) {
 			events: []string{"account_created sign_up ID", "account_updated two_accounts local"}},
 		{name: "does not claim another provider's", from: "linker", prepare: func(t *testing.T, b *bench) {
 			b.add(t, Account{ID: "other", Owner: "contoso", Email: "eve@example.test", State: Active})
-		}, refused: "link_other_owner", events: []string{"sign_in_refused link_other_owner other"}},
+		}, refused: "link_other_owner", next: "/sign-in?switch=1", events: []string{"sign_in_refused link_other_owner other"}},
 		{name: "does not choose among several", from: "linker", prepare: func(t *testing.T, b *bench) {
 			localEve(Active)(t, b)
 			b.add(t, Account{ID: "other", Owner: "contoso", Email: "eve@example.test", State: Active})
@@ -124,7 +125,7 @@ func TestAdmit(t *testing.T) {
 			}
 			a, err := b.Admit(from(t), id)
 			if tt.refused != "" {
-				if e := wantFault(t, err, fault.Forbidden); e.Reason != tt.refused || e.Next != fault.NextHelp || a != nil {
+				if e := wantFault(t, err, fault.Forbidden); e.Reason != tt.refused || e.Next.Path != or(tt.next, fault.NextHelp.Path) || a != nil {
 					t.Errorf("account %+v, reason %s, next %v", a, e.Reason, e.Next)
 				}
 			} else if err != nil {

@@ -19,7 +19,7 @@ const (
 	refusedSeveral     = "link_several"
 	reasonBesideLocal  = "two_accounts"
 	titleNotConnected  = "Your account is not connected yet"
-	askToConnect       = "Please ask your CRM support to connect it."
+	askToConnect       = "Please ask your CRM support to connect it, and give them the reference below."
 	keyBesideLocalMail = "beside-mail"
 )
 
@@ -53,7 +53,7 @@ func (s *Service) sameAddress(ctx context.Context, address, provider string) (n 
 // mayClaim decides whether an identity may take over the one local account that has its address (contract, behaviour 13). Everything
 // that is not certain is refused and recorded: a second account beside the first would be the silent answer, and the wrong account the worst.
 func (s *Service) mayClaim(ctx context.Context, info identity.Info, id identity.Identity, who profile, same namesakes) error {
-	refuse := func(reason, sentence string) error {
+	refuse := func(reason, sentence string) *fault.Error {
 		of := same.local
 		if of == nil {
 			of = same.others[0]
@@ -71,14 +71,15 @@ func (s *Service) mayClaim(ctx context.Context, info identity.Info, id identity.
 		return refuse(refusedDomain, "There is an account with the address "+who.email+" here, and "+info.Name+
 			" does not decide about addresses of "+domain+". "+askToConnect)
 	case len(same.others)+len(same.again) > 0 && same.local != nil, len(same.others) > 1:
-		return refuse(refusedSeveral, "Several accounts here have the address "+who.email+", so it is not clear which one is yours. Please ask your CRM support to sort it out.")
+		return refuse(refusedSeveral, "Several accounts here have the address "+who.email+", so it is not clear which one is yours. Please ask your CRM support to sort it out, and give them the reference below.")
 	case same.local == nil:
 		name := "another provider"
 		if other, ok := s.providerInfo(same.others[0]); ok {
 			name = other.Name
 		}
 		return refuse(refusedOtherOwner, "The account with your address "+who.email+" signs in with "+name+", not with "+info.Name+
-			". Sign in with "+name+", or ask your CRM support to change it.")
+			". Sign in with "+name+", or ask your CRM support to change it, and give them the reference below.").
+			WithNext(fault.Next{Label: "Sign in another way", Path: "/sign-in?switch=1"})
 	case same.local.State == Disabled:
 		return s.refuse(ctx, id, same.local.ID, refusedDisabled, disabledSentence)
 	}
