@@ -82,6 +82,7 @@ func (a *App) newGateway(public *url.URL) (*gateway.Handler, error) {
 	}
 	shared := proxy.Shared{
 		PublicURL: public, Names: proxy.NewNames(a.Config.Upstreams, a.Sessions.OwnCookies()), Signer: a.signer, Fail: a.Pages,
+		Alive: a.Sessions.Alive, Log: a.Log,
 	}
 	for _, c := range a.Config.Upstreams {
 		u, err := proxy.Open(c, shared)

@@ -126,6 +126,9 @@ func (a *App) startBackground(ctx context.Context) (stop func() error) {
 	if a.Mail != nil {
 		loops = append(loops, a.Mail.Run)
 	}
+	for _, u := range a.upstreams {
+		loops = append(loops, u.Run)
+	}
 	stops := make([]func() error, len(loops))
 	for i, run := range loops {
 		ctx, cancel := context.WithCancel(ctx)

@@ -27,7 +27,6 @@ func reservedKeys() []reservedKey {
 		{pattern: "server.tls.acme", only: acmeConfig{}, about: "Certificates by ACME; reserved."},
 		{pattern: "upstreams[].paths_as_is", only: false, about: "Pass encoded slashes and the like on; reserved."},
 		{pattern: "upstreams[].cookies", only: cookiesConfig{}, about: "What happens to the CRM's cookies; reserved."},
-		{pattern: "upstreams[].health", only: healthConfig{Interval: 10 * time.Second}, about: "Active health checks; reserved."},
 		{pattern: "access.rules[].require_factor", only: false, about: "Ask for a second factor; reserved."},
 		{pattern: "providers[].factor", only: "trust", about: "Second factor on top of the provider's own; reserved."},
 		{pattern: "providers[].revalidate", only: time.Duration(0), also: []any{5 * time.Minute},
@@ -57,11 +56,6 @@ type acmeConfig struct {
 type cookiesConfig struct {
 	Clear []string `json:"clear"`
 	Bind  bool     `json:"bind"`
-}
-
-type healthConfig struct {
-	Path     string        `json:"path"`
-	Interval time.Duration `json:"interval"`
 }
 
 type factorsConfig struct {

@@ -12,6 +12,5 @@
 //     a rule for anyone, which asks nothing of the session store and works without it.
 //   - What the CRM is told about a person is made once per session and upstream and used until the session's identity changes. Per request
 //     nothing is decoded, joined or signed.
-//   - A WebSocket or an event stream is looked at every few seconds while it is open and ends with its session; looking does not count as
-//     use, so an open tab does not keep a session from growing idle.
+//   - A request ends with the session that let it in, whatever kind it is; package proxy watches those that last.
 package gateway

@@ -77,11 +77,6 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		if s != nil && lasting(r) {
-			var stop func()
-			r, stop = h.watched(r, s.ID)
-			defer stop()
-		}
 		at.route.upstream.Serve(w, r, path, id)
 		return nil
 	case policy.SignIn:

@@ -7,7 +7,7 @@ import (
 // Config is one entry of `upstreams`.
 type Config struct {
 	ID string `json:"id"`
-	// URLs holds the address of the CRM; one for now.
+	// URLs are the addresses of the CRM: http, https, or h2c for HTTP/2 without TLS. Requests are spread over several.
 	URLs []string `json:"urls"`
 	// Hosts are the host names that this upstream answers to. Empty: every host.
 	Hosts []string `json:"hosts"`
@@ -20,6 +20,15 @@ type Config struct {
 	TLS          TLSConfig      `json:"tls"`
 	// UnderscoreHeaders passes header names with "_" on, but never those that equal an identity header.
 	UnderscoreHeaders bool `json:"underscore_headers"`
+	// Sticky keeps each session at one of several addresses, as long as that one is well.
+	Sticky bool         `json:"sticky"`
+	Health HealthConfig `json:"health"`
+}
+
+// HealthConfig is the active check of each address: a GET of Path every Interval. An empty Path makes none.
+type HealthConfig struct {
+	Path     string        `json:"path"`
+	Interval time.Duration `json:"interval"`
 }
 
 // IdentityConfig says what the CRM is told about the person.
@@ -60,6 +69,9 @@ type TLSConfig struct {
 	ServerName string `json:"server_name"`
 }
 
+// h2cScheme is the scheme of an address that speaks HTTP/2 without TLS from the first byte on (RFC 9113, 3.3).
+const h2cScheme = "h2c"
+
 // AssertionHeader carries the signed assertion.
 const AssertionHeader = "X-Crmgate-Assertion"
 
@@ -78,5 +90,6 @@ func DefaultHeaders() []HeaderConfig {
 // Default returns what every entry starts from.
 func (Config) Default() Config {
 	return Config{Paths: []string{"/"}, PreserveHost: true, Identity: IdentityConfig{Assertion: AssertionConfig{Enabled: true}},
-		Timeouts: TimeoutsConfig{Connect: 5 * time.Second, ResponseHeader: 60 * time.Second}}
+		Timeouts: TimeoutsConfig{Connect: 5 * time.Second, ResponseHeader: 60 * time.Second},
+		Health:   HealthConfig{Interval: 10 * time.Second}}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"crmgate/internal/audit"
 	"crmgate/internal/fault"
@@ -31,22 +32,25 @@ func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, path Path, i
 	if trailers {
 		r.Header["Te"] = []string{"trailers"} // golang/go#21096: the CRM may hold trailers back without it
 	}
-	if err := u.dress(r, r.Header, state, id); err != nil {
+	now := u.now()
+	if err := u.dress(r, r.Header, state, id, now); err != nil {
 		u.Fail.Fail(w, r, err)
 		return
 	}
-	early := &early{w: w, names: u.Names}
+	early := &early{w: w, upstream: u}
 	out := r.WithContext(early.trace(r.Context()))
-	u.address(out, r, path)
 	var sent *body
 	if r.ContentLength == 0 {
 		out.Body = nil // lets the Transport try again on a connection that the CRM had closed
 	} else if r.Body != nil {
 		sent = &body{from: r, to: out}
 		out.Body, out.Trailer = sent, u.announced(r.Trailer)
-		defer sent.Close() // the Transport may still be reading when it has given up
 	}
-	res, err := u.transport.RoundTrip(out)
+	u.flights.add(&early.flight, id, sent.closer(), now)
+	defer u.flights.done(&early.flight)
+	res, e, err := u.attempt(out, r, path, id, early, &sent)
+	defer e.inFlight.Add(-1)
+	defer sent.Close() // the Transport may still be reading when it has given up
 	early.finish()
 	if err != nil {
 		u.fail(w, r, err, sent.broken())
@@ -57,11 +61,15 @@ func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, path Path, i
 		u.fail(w, r, errors.New("upstream switched protocols without being asked"), nil)
 		return
 	}
+	if !u.flights.hold(&early.flight, res.Body) {
+		u.Fail.Fail(w, r, fault.New(fault.Unauthenticated, "You have been signed out. Sign in and try again.").WithReason("session_ended"))
+		return
+	}
 	u.answer(w, res)
 }
 
 // dress puts what the gateway says into a header that was stripped. State is the inbound tracestate, believed with the traceparent.
-func (u *Upstream) dress(r *http.Request, h http.Header, state []string, id *Identity) error {
+func (u *Upstream) dress(r *http.Request, h http.Header, state []string, id *Identity, now time.Time) error {
 	o := audit.OriginOf(r.Context())
 	if _, ok := h["User-Agent"]; !ok {
 		h["User-Agent"] = nil // or the Transport would name itself
@@ -80,16 +88,16 @@ func (u *Upstream) dress(r *http.Request, h http.Header, state []string, id *Ide
 	if o.Trusted && state != nil {
 		h["Tracestate"] = state
 	}
-	return id.apply(h, u.now())
+	return id.apply(h, now)
 }
 
-// address points a copy of a request at the CRM. The target is put into Opaque: every other field of url.URL is escaped anew, and the
+// address points a copy of a request at one address of the CRM. The target is put into Opaque: every other field of url.URL is escaped anew, and the
 // bytes that the client sent would not be the ones that the CRM gets.
-func (u *Upstream) address(out, in *http.Request, path Path) {
-	out.URL = &url.URL{Scheme: u.target.Scheme, Host: u.target.Host, Opaque: u.base + path.Target}
+func (u *Upstream) address(out, in *http.Request, path Path, e *endpoint) {
+	out.URL = &url.URL{Scheme: e.scheme, Host: e.host, Opaque: e.base + path.Target}
 	out.RequestURI, out.Close = "", false
 	if out.Host = in.Host; !u.cfg.PreserveHost {
-		out.Host = u.target.Host
+		out.Host = e.host
 	}
 }
 

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"io"
 	"log"
 	"net/http"
@@ -27,15 +28,23 @@ func (u *Upstream) upgrade(w http.ResponseWriter, r *http.Request, path Path, id
 		return
 	}
 	var failed error
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	r = r.WithContext(ctx)
+	now := u.now()
+	var f flight
+	u.flights.add(&f, id, canceled(cancel), now)
+	defer u.flights.done(&f)
+	way := &tunnelTo{upstream: u, in: r, path: path, id: id, endpoint: u.choose(r, id, nil)}
+	defer func() { way.endpoint.inFlight.Add(-1) }()
 	tunnel := httputil.ReverseProxy{
-		Transport:  u.transport,
+		Transport:  way,
 		BufferPool: u.buffers,
 		ErrorLog:   log.New(io.Discard, "", 0), // it knows only how a tunnel ended
 		Rewrite: func(pr *httputil.ProxyRequest) {
-			u.address(pr.Out, pr.In, path)
 			u.Names.Strip(pr.Out.Header, u.cfg.UnderscoreHeaders)
-			if failed = u.dress(pr.In, pr.Out.Header, pr.In.Header["Tracestate"], id); failed != nil {
-				pr.Out.URL = &url.URL{} // Rewrite cannot refuse; this leads nowhere
+			if failed = u.dress(pr.In, pr.Out.Header, pr.In.Header["Tracestate"], id, now); failed != nil {
+				cancel() // Rewrite cannot refuse
 			}
 		},
 		ModifyResponse: func(res *http.Response) error { u.Names.stripSetCookies(res.Header); return nil },

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"crmgate/internal/fault"
 )
@@ -37,27 +38,48 @@ func (c Config) Validate() fault.Problems {
 	if c.Timeouts.ResponseHeader < 0 {
 		ps.Add("timeouts.response_header", "Write a duration, such as 60s, or 0 for no limit.", "%s is negative", c.Timeouts.ResponseHeader)
 	}
+	ps = append(ps, c.Health.validate().Under("health")...)
+	if c.Sticky && len(c.URLs) == 1 {
+		ps = append(ps, fault.Problem{Path: "sticky", Warning: true, Message: "there is one address only, so this has no effect",
+			Hint: "Name several urls, or remove the key."})
+	}
 	return append(ps, c.TLS.validate(https).Under("tls")...)
 }
+
+func (c HealthConfig) validate() fault.Problems {
+	var ps fault.Problems
+	if c.Path == "" {
+		return nil
+	}
+	if p, reason := canonical(c.Path); reason != "" || !strings.HasPrefix(c.Path, "/") || p.Target != c.Path {
+		ps.Add("path", "Write a path that answers without a sign-in, such as /health.", "%q is not a clean path", c.Path)
+	}
+	if c.Interval < minInterval {
+		ps.Add("interval", "Write a duration, such as 10s.", "%s is too short: the checks would be a load of their own", c.Interval)
+	}
+	return ps
+}
+
+const minInterval = 100 * time.Millisecond
 
 func goodID(id string) bool {
 	return id != "" && strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
-// validateURLs reports whether the address is https.
+// validateURLs reports whether an address is https.
 func (c Config) validateURLs(ps *fault.Problems) bool {
-	if len(c.URLs) != 1 {
-		ps.Add("urls", "Write one address, such as [http://127.0.0.1:8069].", "an upstream has exactly one address, not %d", len(c.URLs))
+	if len(c.URLs) == 0 {
+		ps.Add("urls", "Write an address, such as [http://127.0.0.1:8069].", "an upstream needs at least one address")
 	}
 	https := false
 	for i, s := range c.URLs {
 		u, err := url.Parse(s)
 		at := fmt.Sprintf("urls[%d]", i)
-		const hint = "Write http:// or https:// with a host, and at most a port and a path."
+		const hint = "Write http://, https:// or h2c:// (HTTP/2 without TLS) with a host, and at most a port and a path."
 		switch {
 		case err != nil:
 			ps.Add(at, hint, "it is not an address")
-		case u.Scheme != "http" && u.Scheme != "https":
+		case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != h2cScheme:
 			ps.Add(at, hint, "%q is not an http or https address", s)
 		case u.Hostname() == "":
 			ps.Add(at, hint, "%q has no host", s)
@@ -67,6 +89,8 @@ func (c Config) validateURLs(ps *fault.Problems) bool {
 			ps.Add(at, hint, "%q holds a query or a fragment", s)
 		case dotSegment(u.Path) || strings.Contains(u.Path, "//"):
 			ps.Add(at, hint, "the path of %q is not clean", s)
+		case slices.Contains(c.URLs[:i], s):
+			ps.Add(at, "Remove one of them.", "%q is named twice", s)
 		}
 		https = https || err == nil && u.Scheme == "https"
 	}
