@@ -80,6 +80,10 @@ func (a *App) newGateway(public *url.URL) (*gateway.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	folded, err := policy.New(a.Config.Access.Fold())
+	if err != nil {
+		return nil, err
+	}
 	shared := proxy.Shared{
 		PublicURL: public, Names: proxy.NewNames(a.Config.Upstreams, a.Sessions.OwnCookies()), Signer: a.signer, Fail: a.Pages,
 		Alive: a.Sessions.Alive, Log: a.Log,
@@ -92,7 +96,7 @@ func (a *App) newGateway(public *url.URL) (*gateway.Handler, error) {
 		a.upstreams = append(a.upstreams, u)
 	}
 	return &gateway.Handler{
-		Rules: rules, Routes: gateway.NewRoutes(a.upstreams), Sessions: a.Sessions, Fail: a.Pages, Audit: a.Audit,
+		Rules: rules, Folded: folded, Routes: gateway.NewRoutes(a.upstreams), Sessions: a.Sessions, Fail: a.Pages, Audit: a.Audit,
 		PublicURL: public, Prefix: a.Config.Server.PathPrefix,
 	}, nil
 }

@@ -25,7 +25,6 @@ type reservedKey struct {
 func reservedKeys() []reservedKey {
 	return []reservedKey{
 		{pattern: "server.tls.acme", only: acmeConfig{}, about: "Certificates by ACME; reserved."},
-		{pattern: "upstreams[].paths_as_is", only: false, about: "Pass encoded slashes and the like on; reserved."},
 		{pattern: "upstreams[].cookies", only: cookiesConfig{}, about: "What happens to the CRM's cookies; reserved."},
 		{pattern: "access.rules[].require_factor", only: false, about: "Ask for a second factor; reserved."},
 		{pattern: "providers[].factor", only: "trust", about: "Second factor on top of the provider's own; reserved."},

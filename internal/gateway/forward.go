@@ -6,7 +6,6 @@ import (
 	"crmgate/internal/audit"
 	"crmgate/internal/fault"
 	"crmgate/internal/policy"
-	"crmgate/internal/proxy"
 )
 
 // Forward answers the forward-auth request of a proxy in front (nginx auth_request, Caddy forward_auth, Traefik ForwardAuth): 200 with
@@ -22,15 +21,11 @@ func (h *Handler) Forward(w http.ResponseWriter, r *http.Request) error {
 		}
 		return err
 	}
-	path, err := proxy.Canonical(asked)
-	if err != nil {
-		// The proxies in front know 401 and 403; anything else becomes a 500 of theirs.
-		return fault.Wrap(fault.Forbidden, "The address of this request cannot be read without doubt.", err).WithReason("forward_path")
-	}
-	at, err := h.place(asked, path)
+	_, at, err := h.locate(asked)
 	switch {
 	case err != nil:
-		return fault.Wrap(fault.Forbidden, "This request can be read in two ways that have different rules.", err).WithReason("forward_path")
+		// The proxies in front know 401 and 403; anything else becomes a 500 of theirs.
+		return fault.Wrap(fault.Forbidden, "The address of this request cannot be read without doubt.", err).WithReason("forward_path")
 	case at.own:
 		// A 200 without identity headers would let a proxy that copies headers pass the client's own (CVE-2026-30851); our pages
 		// are to be reached without this question.

@@ -156,7 +156,11 @@ func guard(t testing.TB, upstream string, change func(*setup)) *gate {
 		t.Cleanup(up.Close)
 		g.upstreams = append(g.upstreams, up)
 	}
-	g.handler = &gateway.Handler{Rules: rules, Routes: gateway.NewRoutes(g.upstreams), Sessions: g.sessions, Fail: plainFail{t}, Audit: g.events, PublicURL: public,
+	folded, err := policy.New(st.access.Fold())
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.handler = &gateway.Handler{Rules: rules, Folded: folded, Routes: gateway.NewRoutes(g.upstreams), Sessions: g.sessions, Fail: plainFail{t}, Audit: g.events, PublicURL: public,
 		Prefix: "/_gate", Own: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/_gate/auth" {
 				if err := g.handler.Forward(w, r); err != nil {

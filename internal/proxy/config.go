@@ -18,6 +18,10 @@ type Config struct {
 	Identity     IdentityConfig `json:"identity"`
 	Timeouts     TimeoutsConfig `json:"timeouts"`
 	TLS          TLSConfig      `json:"tls"`
+	// PathsAsIs passes paths on that servers read in different ways; rules must then allow every reading.
+	PathsAsIs bool `json:"paths_as_is"`
+	// IgnoreCase is for a CRM to which /Admin and /admin are the same: rules then match in any case.
+	IgnoreCase bool `json:"ignore_case"`
 	// UnderscoreHeaders passes header names with "_" on, but never those that equal an identity header.
 	UnderscoreHeaders bool `json:"underscore_headers"`
 	// Sticky keeps each session at one of several addresses, as long as that one is well.
