@@ -21,7 +21,7 @@ func (h *Handler) Forward(w http.ResponseWriter, r *http.Request) error {
 		}
 		return err
 	}
-	_, at, err := h.locate(asked)
+	path, at, err := h.locate(asked)
 	switch {
 	case err != nil:
 		// The proxies in front know 401 and 403; anything else becomes a 500 of theirs.
@@ -43,7 +43,7 @@ func (h *Handler) Forward(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		return at.route.upstream.Answer(w.Header(), id)
+		return at.route.upstream.Answer(w.Header(), asked, path, id)
 	case policy.SignIn:
 		h.signInRequired(w)
 		return nil

@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"time"
+
+	"crmgate/internal/token"
 )
 
 // Config is one entry of `upstreams`.
@@ -38,8 +40,21 @@ type HealthConfig struct {
 // IdentityConfig says what the CRM is told about the person.
 type IdentityConfig struct {
 	// Headers replace the default ones, all of them.
-	Headers   []HeaderConfig  `json:"headers"`
-	Assertion AssertionConfig `json:"assertion"`
+	Headers []HeaderConfig `json:"headers"`
+	// Encoding of values beyond ASCII: "utf8" as they are, "rfc8187" as UTF-8''J%C3%BCrgen.
+	Encoding string `json:"encoding"`
+	// Groups is how several groups are written in one header: "comma", "pipe" or "json".
+	Groups       string             `json:"groups"`
+	Assertion    AssertionConfig    `json:"assertion"`
+	SecretHeader SecretHeaderConfig `json:"secret_header"`
+}
+
+// SecretHeaderConfig is a header that only the gateway and the CRM know: by it the CRM refuses whoever comes another way. An empty
+// Name sends none.
+type SecretHeaderConfig struct {
+	Name      string       `json:"name"`
+	Value     token.Secret `json:"value"`
+	ValueFile string       `json:"value_file"`
 }
 
 // HeaderConfig is one identity header. Value is one of account.id, email, name, username, groups, provider.
@@ -52,6 +67,8 @@ type HeaderConfig struct {
 type AssertionConfig struct {
 	Enabled  bool   `json:"enabled"`
 	Audience string `json:"audience"`
+	// BindRoute signs one for each request, with its method and address. It costs more than everything else the gateway does.
+	BindRoute bool `json:"bind_route"`
 }
 
 // TimeoutsConfig bounds how long the CRM may take.
@@ -93,7 +110,8 @@ func DefaultHeaders() []HeaderConfig {
 
 // Default returns what every entry starts from.
 func (Config) Default() Config {
-	return Config{Paths: []string{"/"}, PreserveHost: true, Identity: IdentityConfig{Assertion: AssertionConfig{Enabled: true}},
+	return Config{Paths: []string{"/"}, PreserveHost: true,
+		Identity: IdentityConfig{Encoding: encodingUTF8, Groups: groupsComma, Assertion: AssertionConfig{Enabled: true}},
 		Timeouts: TimeoutsConfig{Connect: 5 * time.Second, ResponseHeader: 60 * time.Second},
 		Health:   HealthConfig{Interval: 10 * time.Second}}
 }

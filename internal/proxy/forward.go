@@ -33,7 +33,7 @@ func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, path Path, i
 		r.Header["Te"] = []string{"trailers"} // golang/go#21096: the CRM may hold trailers back without it
 	}
 	now := u.now()
-	if err := u.dress(r, r.Header, state, id, now); err != nil {
+	if err := u.dress(r, r.Header, state, path, id, now); err != nil {
 		u.Fail.Fail(w, r, err)
 		return
 	}
@@ -69,17 +69,13 @@ func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, path Path, i
 }
 
 // dress puts what the gateway says into a header that was stripped. State is the inbound tracestate, believed with the traceparent.
-func (u *Upstream) dress(r *http.Request, h http.Header, state []string, id *Identity, now time.Time) error {
+func (u *Upstream) dress(r *http.Request, h http.Header, state []string, path Path, id *Identity, now time.Time) error {
 	o := audit.OriginOf(r.Context())
 	if _, ok := h["User-Agent"]; !ok {
 		h["User-Agent"] = nil // or the Transport would name itself
 	}
 	// One allocation for all values.
-	scheme := o.Scheme
-	if !o.Trusted && u.PublicURL != nil {
-		scheme = u.PublicURL.Scheme // a balancer that ends TLS and is not listed as trusted must not turn the CRM's links into http
-	}
-	v := &[...]string{o.Chain, scheme, o.Host, o.Reference, o.Trace}
+	v := &[...]string{o.Chain, u.scheme(o), o.Host, o.Reference, o.Trace}
 	for i, name := range [...]string{"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Request-Id", "Traceparent"} {
 		if v[i] != "" {
 			h[name] = v[i : i+1 : i+1]
@@ -88,7 +84,23 @@ func (u *Upstream) dress(r *http.Request, h http.Header, state []string, id *Ide
 	if o.Trusted && state != nil {
 		h["Tracestate"] = state
 	}
-	return id.apply(h, now)
+	u.knock(h)
+	return id.apply(h, now, func() *boundTo { return u.bind(r, path) })
+}
+
+// scheme is what the client used. A balancer that ends TLS and is not listed as trusted must not turn the CRM's links into http.
+func (u *Upstream) scheme(o audit.Origin) string {
+	if !o.Trusted && u.PublicURL != nil {
+		return u.PublicURL.Scheme
+	}
+	return o.Scheme
+}
+
+// knock adds the secret header that tells the CRM that a request came through here.
+func (u *Upstream) knock(h http.Header) {
+	if u.secret != nil {
+		h[u.secretName] = u.secret
+	}
 }
 
 // address points a copy of a request at one address of the CRM. The target is put into Opaque: every other field of url.URL is escaped anew, and the

@@ -84,6 +84,7 @@ func (u *Upstream) check(ctx context.Context, e *endpoint) error {
 		}
 	}
 	r.Header = http.Header{"User-Agent": {"crmgate-health"}}
+	u.knock(r.Header)
 	res, err := e.transport.RoundTrip(r)
 	if err != nil {
 		return err

@@ -21,28 +21,15 @@ type Person struct {
 }
 
 // values are the words that HeaderConfig.Value knows, with what they stand for.
-func values() map[string]func(Person) string {
+func (f format) values() map[string]func(Person) string {
 	return map[string]func(Person) string{
 		"account.id": func(p Person) string { return p.ID },
 		"email":      func(p Person) string { return p.Email },
 		"name":       func(p Person) string { return p.Name },
 		"username":   func(p Person) string { return p.Username },
 		"provider":   func(p Person) string { return p.Provider },
-		"groups":     func(p Person) string { return joinGroups(p.Groups) },
+		"groups":     func(p Person) string { return f.join(p.Groups) },
 	}
-}
-
-// joinGroups separates groups by commas. Within a name a comma is written "%2C" and a percent sign "%25": a CRM that splits at every
-// comma, as most do, never takes a part of a name for a group of its own.
-func joinGroups(groups []string) string {
-	escape := strings.NewReplacer("%", "%25", ",", "%2C")
-	var names []string
-	for _, g := range groups {
-		if g = printable(g); g != "" {
-			names = append(names, escape.Replace(g))
-		}
-	}
-	return strings.Join(names, ",")
 }
 
 // printable makes a value fit for a header: valid UTF-8, each control character a space, none at the ends.
@@ -76,14 +63,14 @@ func (u *Upstream) Identify(p Person) (*Identity, error) {
 	id := &Identity{person: p, upstream: u}
 	for _, h := range u.headers {
 		// An empty value is left out: to the CRM a header that is missing and one that is empty could differ.
-		if v := printable(h.value(p)); v != "" {
+		if v := u.format.value(h.value(p)); v != "" {
 			id.headers = append(id.headers, header{h.name, []string{v}})
 		}
 	}
-	if u.audience == "" {
+	if u.audience == "" || u.cfg.Identity.Assertion.BindRoute {
 		return id, nil
 	}
-	a, err := u.sign(p)
+	a, err := u.sign(p, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -92,15 +79,21 @@ func (u *Upstream) Identify(p Person) (*Identity, error) {
 }
 
 // apply puts the identity into a header from which Names.Strip has removed every copy. The slices are shared by all requests of
-// the session; nothing on the way writes into them.
-func (id *Identity) apply(h http.Header, now time.Time) error {
+// the session; nothing on the way writes into them. Bound makes the claims that bind an assertion to its request, where they are wanted.
+func (id *Identity) apply(h http.Header, now time.Time, bound func() *boundTo) error {
 	if id == nil {
 		return nil
 	}
 	for i := range id.headers {
 		h[id.headers[i].name] = id.headers[i].values
 	}
-	a, err := id.current(now)
+	var a *assertion
+	var err error
+	if u := id.upstream; u.audience != "" && u.cfg.Identity.Assertion.BindRoute {
+		a, err = u.sign(id.person, bound())
+	} else {
+		a, err = id.current(now)
+	}
 	if err != nil {
 		return err
 	}
@@ -120,7 +113,7 @@ func (id *Identity) current(now time.Time) (*assertion, error) {
 		return a, nil
 	}
 	defer id.signing.Store(false)
-	fresh, err := id.upstream.sign(id.person)
+	fresh, err := id.upstream.sign(id.person, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -128,14 +121,15 @@ func (id *Identity) current(now time.Time) (*assertion, error) {
 	return fresh, nil
 }
 
-// Answer writes every identity header of this upstream into the answer of a forward-auth request, empty where there is no value: a front
-// proxy that copies headers would otherwise leave the client's own in place.
-func (u *Upstream) Answer(h http.Header, id *Identity) error {
+// Answer writes every identity header of this upstream into the answer to a forward-auth request about asked, empty where there is no
+// value: a front proxy that copies headers would otherwise leave the client's own in place.
+func (u *Upstream) Answer(h http.Header, asked *http.Request, path Path, id *Identity) error {
 	for _, c := range u.headers {
 		h[c.name] = []string{""}
 	}
 	if u.audience != "" {
 		h[AssertionHeader] = []string{""}
 	}
-	return id.apply(h, u.now())
+	u.knock(h)
+	return id.apply(h, u.now(), func() *boundTo { return u.bind(asked, path) })
 }

@@ -41,6 +41,9 @@ func NewNames(upstreams []Config, cookies []string) *Names {
 				n.add(h.Name)
 			}
 		}
+		if name := u.Identity.SecretHeader.Name; name != "" {
+			n.add(name)
+		}
 	}
 	for _, c := range cookies {
 		n.cookies = append(n.cookies, strings.ToLower(c))

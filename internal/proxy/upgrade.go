@@ -43,7 +43,7 @@ func (u *Upstream) upgrade(w http.ResponseWriter, r *http.Request, path Path, id
 		ErrorLog:   log.New(io.Discard, "", 0), // it knows only how a tunnel ended
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			u.Names.Strip(pr.Out.Header, u.cfg.UnderscoreHeaders)
-			if failed = u.dress(pr.In, pr.Out.Header, pr.In.Header["Tracestate"], id, now); failed != nil {
+			if failed = u.dress(pr.In, pr.Out.Header, pr.In.Header["Tracestate"], path, id, now); failed != nil {
 				cancel() // Rewrite cannot refuse
 			}
 		},

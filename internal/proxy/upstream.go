@@ -45,9 +45,13 @@ type Upstream struct {
 	transports []*http.Transport
 	// headers are the identity headers; audience is empty where no assertion is wanted.
 	headers          []identityHeader
+	format           format
 	issuer, audience string
-	buffers          buffers
-	flights          *flights
+	// secret is what tells the CRM that a request came through here; nil for none.
+	secretName string
+	secret     []string
+	buffers    buffers
+	flights    *flights
 }
 
 type identityHeader struct {
@@ -74,12 +78,16 @@ func Open(cfg Config, shared Shared) (*Upstream, error) {
 	if err := u.openPool(); err != nil {
 		return nil, fmt.Errorf("open upstream %q: %w", cfg.ID, err)
 	}
+	u.format = format{cfg.Identity.Encoding, cfg.Identity.Groups}
+	if s := cfg.Identity.SecretHeader; s.Name != "" {
+		u.secretName, u.secret = http.CanonicalHeaderKey(s.Name), []string{string(s.Value)}
+	}
 	headers := cfg.Identity.Headers
 	if len(headers) == 0 {
 		headers = DefaultHeaders()
 	}
 	for _, h := range headers {
-		u.headers = append(u.headers, identityHeader{http.CanonicalHeaderKey(h.Name), values()[h.Value]})
+		u.headers = append(u.headers, identityHeader{http.CanonicalHeaderKey(h.Name), u.format.values()[h.Value]})
 	}
 	if cfg.Identity.Assertion.Enabled {
 		if shared.Signer == nil {

@@ -132,17 +132,12 @@ var reserved = []string{
 
 func (c IdentityConfig) validate() fault.Problems {
 	var ps fault.Problems
-	known := slices.Sorted(maps.Keys(values()))
+	known := slices.Sorted(maps.Keys(format{}.values()))
 	seen := map[string]int{}
 	for i, h := range c.Headers {
 		at := fmt.Sprintf("headers[%d]", i)
 		folded := string(fold(nil, h.Name))
-		switch j, dup := seen[folded]; {
-		case !headerName(h.Name):
-			ps.Add(at+".name", "Use letters, digits and hyphens, such as Remote-User.", "%q is not a header name", h.Name)
-		case slices.ContainsFunc(reserved, func(r string) bool { return string(fold(nil, r)) == folded }):
-			ps.Add(at+".name", "Choose a name of your own, such as Remote-User.", "%q has another meaning", h.Name)
-		case dup:
+		if j, dup := seen[folded]; !ownName(&ps, at+".name", h.Name) && dup {
 			ps.Add(at+".name", "Remove one of them.", "headers[%d] has this name already", j)
 		}
 		seen[folded] = i
@@ -154,6 +149,58 @@ func (c IdentityConfig) validate() fault.Problems {
 			ps.Add(at+".value", hint, "%q is not known", h.Value)
 		}
 	}
+	oneOf(&ps, "encoding", c.Encoding, encodingUTF8, encodingRFC8187)
+	oneOf(&ps, "groups", c.Groups, groupsComma, groupsPipe, groupsJSON)
+	if c.Assertion.BindRoute && !c.Assertion.Enabled {
+		ps = append(ps, fault.Problem{Path: "assertion.bind_route", Warning: true, Message: "there is no assertion, so this has no effect",
+			Hint: "Set assertion.enabled to true, or remove the key."})
+	}
+	ps = append(ps, c.SecretHeader.validate().Under("secret_header")...)
+	if _, taken := seen[string(fold(nil, c.SecretHeader.Name))]; taken && c.SecretHeader.Name != "" {
+		ps.Add("secret_header.name", "Choose another name.", "%q is an identity header already", c.SecretHeader.Name)
+	}
+	return ps
+}
+
+func oneOf(ps *fault.Problems, at, got string, known ...string) {
+	if !slices.Contains(known, got) {
+		ps.Add(at, "Known: "+strings.Join(known, ", ")+".", "%q is not known", got)
+	}
+}
+
+// ownName names what is wrong with a header name, and reports whether anything is.
+func ownName(ps *fault.Problems, at, name string) bool {
+	folded := string(fold(nil, name))
+	switch {
+	case !headerName(name):
+		ps.Add(at, "Use letters, digits and hyphens, such as Remote-User.", "%q is not a header name", name)
+	case slices.ContainsFunc(reserved, func(r string) bool { return string(fold(nil, r)) == folded }):
+		ps.Add(at, "Choose a name of your own, such as Remote-User.", "%q has another meaning", name)
+	default:
+		return false
+	}
+	return true
+}
+
+// shortSecret is how many characters a secret must have that nobody should guess.
+const shortSecret = 16
+
+func (c SecretHeaderConfig) validate() fault.Problems {
+	var ps fault.Problems
+	switch {
+	case c.Name == "" && c.Value == "":
+		return nil
+	case c.Name == "":
+		ps.Add("name", "Write a header name, such as X-Gate-Secret.", "a value needs a name")
+		return ps
+	case c.Value == "":
+		ps.Add("value", "Write value or value_file, with 16 characters or more.", "is missing")
+	case strings.ContainsFunc(string(c.Value), func(r rune) bool { return r <= ' ' || r > '~' }):
+		ps.Add("value", "Use letters and digits, such as those that openssl rand -hex 32 prints.", "it holds characters that a header cannot carry")
+	case len(c.Value) < shortSecret:
+		ps.Add("value", "Use 16 characters or more, such as those that openssl rand -hex 32 prints.", "it is too short to be a secret")
+	}
+	ownName(&ps, "name", c.Name)
 	return ps
 }
 
