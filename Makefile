@@ -29,6 +29,8 @@ chromium chromium
 node nodejs
 npm npm
 gcc gcc libc6-dev
+php php-cli
+/usr/bin/python3 python3
 endef
 export NEEDED
 
@@ -40,6 +42,7 @@ debian:
 	done <<< "$$NEEDED"
 	# Without any font a page still renders, but its screenshots show no letters.
 	[[ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ]] || missing+=(fonts-dejavu-core)
+	[[ -e /usr/lib/python3/dist-packages/jwt/__init__.py ]] || missing+=(python3-jwt python3-cryptography)
 	(( $${#missing[@]} )) || exit 0
 	become=()
 	if (( EUID != 0 )); then become=(sudo -n); fi

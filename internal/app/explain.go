@@ -128,7 +128,7 @@ func explainUpstream(cfg *config.Config, path string) (*proxy.Upstream, error) {
 	shared := proxy.Shared{PublicURL: public, Names: proxy.NewNames(cfg.Upstreams, nil)}
 	var all []*proxy.Upstream
 	for _, c := range cfg.Upstreams {
-		c.Identity.Assertion.Enabled = false // it says what the headers say, and signing needs the store
+		c.Identity.Assertion.Enabled = false                 // it says what the headers say, and signing needs the store
 		c.Identity.SecretHeader = proxy.SecretHeaderConfig{} // it is not shown
 		u, err := proxy.Open(c, shared)
 		if err != nil {

@@ -29,7 +29,7 @@ type Config struct {
 	ID      string   `json:"id" jsonschema:"Appears in addresses and in stored links; never renamed. Lower-case letters, digits and hyphens."`
 	Type    string   `json:"type" jsonschema:"entra, okta, google, oidc, ldap or active_directory."`
 	Name    string   `json:"name" jsonschema:"On the button and in every sentence about this provider; the id where it is empty."`
-	Domains []string `json:"domains" jsonschema:"Mail domains that sign in here. An asterisk takes every domain that no other provider has."`
+	Domains []string `json:"domains" jsonschema:"Mail domains that sign in here, with every sub-domain that no other provider has. An asterisk takes every domain that no other provider has."`
 	Emails  []string `json:"emails" jsonschema:"Single addresses that sign in here although their domain does not."`
 
 	// OpenID Connect.

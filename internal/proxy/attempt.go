@@ -11,24 +11,28 @@ import (
 	"crmgate/internal/audit"
 )
 
-// attempt sends a request to an address, and once more to another where that can do no harm. Sent is its body, nil for none.
-func (u *Upstream) attempt(out, in *http.Request, path Path, id *Identity, early *early, sent **body) (*http.Response, *endpoint, error) {
-	e := u.choose(in, id, nil)
-	u.address(out, in, path, e)
-	res, err := u.send(out, e, early)
-	if err == nil || !u.again(out, err, early, *sent) {
-		return res, e, err
+// attempt sends a request to an address, and once more to another where it may and where that can do no harm. Sent is its body, nil for
+// none.
+func (u *Upstream) attempt(out, in *http.Request, path Path, id *Identity, early *early, sent **body, e **endpoint, again bool) (*http.Response, error) {
+	u.address(out, in, path, *e)
+	res, err := u.send(out, *e, early)
+	if err == nil || !again || !repeatable(out, err, early, *sent) {
+		return res, err
 	}
 	if *sent != nil { // nothing of it was read
 		*sent = &body{from: in, to: out}
 		out.Body = *sent
 	}
+	*e = u.elsewhere(*e, in, id)
+	u.address(out, in, path, *e)
+	return u.send(out, *e, early)
+}
+
+// elsewhere chooses another address than e for a request that failed there.
+func (u *Upstream) elsewhere(e *endpoint, r *http.Request, id *Identity) *endpoint {
 	e.inFlight.Add(-1)
 	u.pool.retries.Add(1)
-	e = u.choose(in, id, e)
-	u.address(out, in, path, e)
-	res, err = u.send(out, e, early)
-	return res, e, err
+	return u.choose(r, id, e)
 }
 
 // choose picks an address and counts a request there; whoever asked counts it off.
@@ -65,21 +69,22 @@ func (u *Upstream) send(out *http.Request, e *endpoint, early *early) (*http.Res
 	return res, err
 }
 
-// again reports whether a request that brought no answer may be tried at another address: where no connection came about nothing was
-// sent; otherwise the first address may have acted, and only a method that changes nothing may be repeated (RFC 9110, 9.2.1). After
+// repeatable reports whether a request that brought no answer may be tried at another address: where no connection came about nothing
+// was sent; otherwise the first address may have acted, and only a method that changes nothing may be repeated (RFC 9110, 9.2.1). After
 // a timeout nobody wants to wait as long again. With one address the Transport alone tries again, on a connection of its own.
-func (u *Upstream) again(out *http.Request, err error, early *early, sent *body) bool {
-	if len(u.pool.endpoints) == 1 || out.Context().Err() != nil || sent.touched() {
+func repeatable(out *http.Request, err error, early *early, sent *body) bool {
+	if out.Context().Err() != nil || sent.touched() {
 		return false
 	}
 	if !early.connected.Load() {
 		return true
 	}
+	return !timedOut(err) && sent == nil && (out.Method == http.MethodGet || out.Method == http.MethodHead || out.Method == http.MethodOptions)
+}
+
+func timedOut(err error) bool {
 	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
-		return false
-	}
-	return sent == nil && (out.Method == http.MethodGet || out.Method == http.MethodHead || out.Method == http.MethodOptions)
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // tunnelTo is the way of an upgrade: it has no body, so only the connection can be tried again.
@@ -111,8 +116,6 @@ func (t *tunnelTo) RoundTrip(out *http.Request) (*http.Response, error) {
 		if tries > 0 || connected.Load() || len(u.pool.endpoints) == 1 {
 			return nil, err
 		}
-		t.endpoint.inFlight.Add(-1)
-		u.pool.retries.Add(1)
-		t.endpoint = u.choose(t.in, t.id, t.endpoint)
+		t.endpoint = u.elsewhere(t.endpoint, t.in, t.id)
 	}
 }

@@ -26,6 +26,8 @@ type Config struct {
 	IgnoreCase bool `json:"ignore_case"`
 	// UnderscoreHeaders passes header names with "_" on, but never those that equal an identity header.
 	UnderscoreHeaders bool `json:"underscore_headers"`
+	// FastGet asks GET and HEAD over connections of the gateway's own where the CRM speaks plain HTTP/1.1.
+	FastGet bool `json:"fast_get"`
 	// Sticky keeps each session at one of several addresses, as long as that one is well.
 	Sticky bool         `json:"sticky"`
 	Health HealthConfig `json:"health"`
@@ -110,7 +112,7 @@ func DefaultHeaders() []HeaderConfig {
 
 // Default returns what every entry starts from.
 func (Config) Default() Config {
-	return Config{Paths: []string{"/"}, PreserveHost: true,
+	return Config{Paths: []string{"/"}, PreserveHost: true, FastGet: true,
 		Identity: IdentityConfig{Encoding: encodingUTF8, Groups: groupsComma, Assertion: AssertionConfig{Enabled: true}},
 		Timeouts: TimeoutsConfig{Connect: 5 * time.Second, ResponseHeader: 60 * time.Second},
 		Health:   HealthConfig{Interval: 10 * time.Second}}

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"io"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -159,8 +160,10 @@ func (fs *flights) end(session string) {
 	for f := sh.head.next; f != &sh.head; f = f.next {
 		if f.session == session {
 			f.ended = true
-			if f.what != nil {
-				what = append(what, f.what)
+			if conn, ok := f.what.(net.Conn); ok {
+				_ = conn.Close() // under the lock: after done it may belong to another request
+			} else if f.what != nil {
+				what = append(what, f.what) // may wait for others, and so may not
 			}
 		}
 	}

@@ -20,13 +20,27 @@ func (u *Upstream) Serve(w http.ResponseWriter, r *http.Request, path Path, id *
 		u.upgrade(w, r, path, id)
 		return
 	}
-	u.exchange(w, r, path, id)
+	e := u.choose(r, id, nil)
+	defer func() { e.inFlight.Add(-1) }()
+	again := len(u.pool.endpoints) > 1
+	if e.short.suits(r) {
+		done, failed := u.shortcut(w, r, path, id, e, again)
+		if done {
+			return
+		}
+		if failed {
+			e, again = u.elsewhere(e, r, id), false
+		}
+	}
+	u.exchange(w, r, path, id, &e, again)
 }
+
+var errSessionEnded = fault.New(fault.Unauthenticated, "You have been signed out. Sign in and try again.").WithReason("session_ended")
 
 // exchange does what httputil.ReverseProxy does for a request without an upgrade. It is our own because that one copies the header
 // map for every request, and the identity headers then make the copy grow: with them it costs over a tenth more than without, this
-// costs nothing more.
-func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, path Path, id *Identity) {
+// costs nothing more. Where again is true a request that fails may be tried at another address, which e then is.
+func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, path Path, id *Identity, e **endpoint, again bool) {
 	trailers, state := hasToken(r.Header["Te"], "trailers"), r.Header["Tracestate"]
 	u.Names.stripRequest(r.Header, u.cfg.UnderscoreHeaders)
 	if trailers {
@@ -48,8 +62,7 @@ func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, path Path, i
 	}
 	u.flights.add(&early.flight, id, sent.closer(), now)
 	defer u.flights.done(&early.flight)
-	res, e, err := u.attempt(out, r, path, id, early, &sent)
-	defer e.inFlight.Add(-1)
+	res, err := u.attempt(out, r, path, id, early, &sent, e, again)
 	defer sent.Close() // the Transport may still be reading when it has given up
 	early.finish()
 	if err != nil {
@@ -62,7 +75,7 @@ func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, path Path, i
 		return
 	}
 	if !u.flights.hold(&early.flight, res.Body) {
-		u.Fail.Fail(w, r, fault.New(fault.Unauthenticated, "You have been signed out. Sign in and try again.").WithReason("session_ended"))
+		u.Fail.Fail(w, r, errSessionEnded)
 		return
 	}
 	u.answer(w, res)
@@ -75,10 +88,12 @@ func (u *Upstream) dress(r *http.Request, h http.Header, state []string, path Pa
 		h["User-Agent"] = nil // or the Transport would name itself
 	}
 	// One allocation for all values.
-	v := &[...]string{o.Chain, u.scheme(o), o.Host, o.Reference, o.Trace}
-	for i, name := range [...]string{"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Request-Id", "Traceparent"} {
-		if v[i] != "" {
-			h[name] = v[i : i+1 : i+1]
+	f := u.forwarded(o)
+	v := new([len(f)]string)
+	for i := range f {
+		if f[i].value != "" {
+			v[i] = f[i].value
+			h[f[i].name] = v[i : i+1 : i+1]
 		}
 	}
 	if o.Trusted && state != nil {
@@ -101,6 +116,14 @@ func (u *Upstream) knock(h http.Header) {
 	if u.secret != nil {
 		h[u.secretName] = u.secret
 	}
+}
+
+type field struct{ name, value string }
+
+// forwarded is what the CRM is told about where a request came from.
+func (u *Upstream) forwarded(o audit.Origin) [5]field {
+	return [...]field{{"X-Forwarded-For", o.Chain}, {"X-Forwarded-Proto", u.scheme(o)}, {"X-Forwarded-Host", o.Host},
+		{"X-Request-Id", o.Reference}, {"Traceparent", o.Trace}}
 }
 
 // address points a copy of a request at one address of the CRM. The target is put into Opaque: every other field of url.URL is escaped anew, and the

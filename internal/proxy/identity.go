@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode"
+
+	"crmgate/internal/wire"
 )
 
 // Person is who a request is made for, as the CRM is told.
@@ -47,6 +49,8 @@ func printable(s string) string {
 type Identity struct {
 	person  Person
 	headers []header
+	// lines are headers, ready to be written.
+	lines wire.Lines
 	// assertion is signed again at half its life. It is nil where the upstream wants none.
 	assertion atomic.Pointer[assertion]
 	signing   atomic.Bool
@@ -65,6 +69,9 @@ func (u *Upstream) Identify(p Person) (*Identity, error) {
 		// An empty value is left out: to the CRM a header that is missing and one that is empty could differ.
 		if v := u.format.value(h.value(p)); v != "" {
 			id.headers = append(id.headers, header{h.name, []string{v}})
+			if err := id.lines.Add(h.name, v); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if u.audience == "" || u.cfg.Identity.Assertion.BindRoute {
@@ -87,18 +94,36 @@ func (id *Identity) apply(h http.Header, now time.Time, bound func() *boundTo) e
 	for i := range id.headers {
 		h[id.headers[i].name] = id.headers[i].values
 	}
-	var a *assertion
-	var err error
-	if u := id.upstream; u.audience != "" && u.cfg.Identity.Assertion.BindRoute {
-		a, err = u.sign(id.person, bound())
-	} else {
-		a, err = id.current(now)
-	}
+	a, err := id.fitting(now, bound)
 	if err != nil {
 		return err
 	}
 	if a != nil {
 		h[AssertionHeader] = a.header
+	}
+	return nil
+}
+
+// fitting returns the assertion for a request: one of its own where the upstream wants it bound, else the session's.
+func (id *Identity) fitting(now time.Time, bound func() *boundTo) (*assertion, error) {
+	if u := id.upstream; u.audience != "" && u.cfg.Identity.Assertion.BindRoute {
+		return u.sign(id.person, bound())
+	}
+	return id.current(now)
+}
+
+// write is apply for a head that is written by us.
+func (id *Identity) write(head *wire.Head, now time.Time, bound func() *boundTo) error {
+	if id == nil {
+		return nil
+	}
+	head.AddLines(&id.lines)
+	a, err := id.fitting(now, bound)
+	if err != nil {
+		return err
+	}
+	if a != nil {
+		head.Add(AssertionHeader, a.header[0])
 	}
 	return nil
 }

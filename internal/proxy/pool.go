@@ -27,6 +27,8 @@ type endpoint struct {
 	scheme, host, base string
 	// transport is for requests, tunnel for upgrades, which only HTTP/1.1 has.
 	transport, tunnel *http.Transport
+	// short is nil where there is no short way.
+	short *short
 	// seed tells the addresses apart where a session is tied to one of them. It depends on the address alone, so that
 	// several gateways come to the same.
 	seed uint64
@@ -42,13 +44,14 @@ type endpoint struct {
 	down atomic.Bool
 }
 
-func newEndpoint(raw string, plain, h2c *http.Transport) (*endpoint, error) {
+func newEndpoint(cfg Config, raw string, plain, h2c *http.Transport) (*endpoint, error) {
 	target, err := url.Parse(raw)
 	if err != nil {
 		return nil, fmt.Errorf("read address: %w", err)
 	}
 	e := &endpoint{address: raw, scheme: target.Scheme, host: target.Host, base: strings.TrimSuffix(target.EscapedPath(), "/"),
 		transport: plain, tunnel: plain, seed: hash(0, raw)}
+	e.short = newShort(cfg, e.scheme, e.host)
 	if e.scheme == h2cScheme {
 		e.scheme, e.transport = "http", h2c
 	}

@@ -112,7 +112,7 @@ func (u *Upstream) openPool() error {
 	h2c.Protocols.SetUnencryptedHTTP2(true)
 	u.transports = []*http.Transport{plain, h2c}
 	for _, raw := range u.cfg.URLs {
-		e, err := newEndpoint(raw, plain, h2c)
+		e, err := newEndpoint(u.cfg, raw, plain, h2c)
 		if err != nil {
 			return err
 		}
@@ -172,6 +172,9 @@ func (u *Upstream) Config() Config { return u.cfg }
 func (u *Upstream) Close() {
 	for _, t := range u.transports {
 		t.CloseIdleConnections()
+	}
+	for _, e := range u.pool.endpoints {
+		e.short.close()
 	}
 }
 

@@ -55,3 +55,15 @@ func root(t testing.TB) string {
 		dir = up
 	}
 }
+
+// Program returns the path of an executable that a test runs itself; package is Debian's. Where it is missing the test is skipped, in CI it fails.
+func Program(t testing.TB, name, debian string) string {
+	t.Helper()
+	return program(t, name, "apt-get install "+debian)
+}
+
+// Root returns the top of the repository.
+func Root(t testing.TB) string {
+	t.Helper()
+	return root(t)
+}

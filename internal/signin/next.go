@@ -1,9 +1,9 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"net/http"
-	"slices"
 
 	"crmgate/internal/account"
 	"crmgate/internal/audit"
@@ -35,6 +35,16 @@ type Step struct {
 	URL string
 	// Provider is whose password StepPassword asks for; nil where it is a local one or must not be told.
 	Provider *identity.Info
+	// Used belongs to StepDone.
+	Used Way
+}
+
+// Way is how somebody signed in, for offering it first the next time.
+type Way struct {
+	// Provider is the provider id or "local".
+	Provider string
+	// Identifier is the address, or the name of somebody without one.
+	Identifier string
 }
 
 // progress is what is known of a sign-in so far. Next reads nothing else.
@@ -125,7 +135,7 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, p progress) (Step,
 		return Step{}, err
 	}
 	f.Audit.Record(ctx, audit.Event{Kind: audit.SignIn, AccountID: a.ID, Provider: p.via}.From(ctx))
-	return Step{Kind: StepDone, URL: p.returnTo}, nil
+	return Step{Kind: StepDone, URL: p.returnTo, Used: Way{Provider: p.via, Identifier: cmp.Or(a.Email, a.Username)}}, nil
 }
 
 // recheck looks at the account again now that the session exists. An administrator may have disabled it, or a reset may have
@@ -163,18 +173,12 @@ func (f *Flow) address(p progress) (email string, doubtful bool) {
 	if p.via == account.OwnerLocal {
 		return email, false
 	}
-	owner, ok := f.Realms.Find(email)
+	owner, ok := f.Realms.Owner(email)
 	switch {
 	case ok && owner.Info().ID == p.via:
 		return email, false
-	case ok && !takesEverybody(owner.Info(), email):
+	case ok:
 		return "", true
 	}
 	return email, p.identity.EmailDoubtful
-}
-
-// takesEverybody reports whether a provider has an address only because it has every one that nobody else has.
-func takesEverybody(info identity.Info, email string) bool {
-	domain, _ := identity.Domain(identity.Normalize(email))
-	return !slices.Contains(info.Domains, domain) && !slices.Contains(info.Emails, identity.Normalize(email))
 }

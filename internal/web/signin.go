@@ -30,9 +30,15 @@ type signInPage struct {
 	// Switch asks providers to offer other accounts.
 	Switch    bool
 	Providers []way
+	// LastUsed is how this device signed in the last time, and OtherURL leads to the page without it.
+	LastUsed *lastUsedWay
+	OtherURL string
 	// SignedInAs and Continue are set where the browser is signed in already.
 	SignedInAs, Continue string
 }
+
+// lastUsedWay is shown above the field that it fills in. Provider is empty for a password of our own.
+type lastUsedWay struct{ Identifier, Provider string }
 
 func (h *Handler) showSignIn(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
@@ -45,6 +51,12 @@ func (h *Handler) showSignIn(w http.ResponseWriter, r *http.Request) error {
 	// Who cannot be looked up is shown the page as a stranger is; signing in will say what is wrong.
 	if s, err := h.Sessions.Lookup(r); err == nil && s != nil && !req.SelectAccount {
 		data.SignedInAs, data.Continue = s.Email, signin.ReturnTo(req.ReturnTo)
+	}
+	if req.SelectAccount {
+		h.forget(w, r)
+	} else if used, name, ok := h.lastUsed(r); ok && data.SignedInAs == "" {
+		data.Identifier, data.LastUsed = used.Identifier, &lastUsedWay{Identifier: used.Identifier, Provider: name}
+		data.OtherURL = h.below("/sign-in", "return_to", req.ReturnTo, "switch", "1")
 	}
 	return h.Pages.Render(w, r, http.StatusOK, "sign_in", data)
 }
@@ -110,6 +122,7 @@ const noWayIn = "Nobody signs in here with an address like that. Check it for ty
 func (h *Handler) next(w http.ResponseWriter, r *http.Request, step signin.Step, req signin.Request) error {
 	switch step.Kind {
 	case signin.StepRedirect, signin.StepDone:
+		h.remember(w, step.Used)
 		redirect(w, r, step.URL)
 		return nil
 	case signin.StepPassword:
