@@ -88,6 +88,9 @@ func (a *App) newGateway(public *url.URL) (*gateway.Handler, error) {
 		PublicURL: public, Names: proxy.NewNames(a.Config.Upstreams, a.Sessions.OwnCookies()), Signer: a.signer, Fail: a.Pages,
 		Alive: a.Sessions.Alive, Log: a.Log,
 	}
+	if cleaner := proxy.NewCleaner(a.Config.Upstreams, shared.Names, a.Sessions.Secure); cleaner != nil {
+		a.Sessions.Changed = cleaner.Clear
+	}
 	for _, c := range a.Config.Upstreams {
 		u, err := proxy.Open(c, shared)
 		if err != nil {

@@ -25,7 +25,6 @@ type reservedKey struct {
 func reservedKeys() []reservedKey {
 	return []reservedKey{
 		{pattern: "server.tls.acme", only: acmeConfig{}, about: "Certificates by ACME; reserved."},
-		{pattern: "upstreams[].cookies", only: cookiesConfig{}, about: "What happens to the CRM's cookies; reserved."},
 		{pattern: "access.rules[].require_factor", only: false, about: "Ask for a second factor; reserved."},
 		{pattern: "providers[].factor", only: "trust", about: "Second factor on top of the provider's own; reserved."},
 		{pattern: "providers[].revalidate", only: time.Duration(0), also: []any{5 * time.Minute},
@@ -50,11 +49,6 @@ type acmeConfig struct {
 	Domains  []string `json:"domains"`
 	Email    string   `json:"email"`
 	CacheDir string   `json:"cache_dir"`
-}
-
-type cookiesConfig struct {
-	Clear []string `json:"clear"`
-	Bind  bool     `json:"bind"`
 }
 
 type factorsConfig struct {

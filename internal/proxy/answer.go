@@ -57,7 +57,6 @@ func (e *early) finish() {
 // client must not take half a body for the whole.
 func (u *Upstream) answer(w http.ResponseWriter, res *http.Response) {
 	removeHopByHop(res.Header)
-	u.Names.stripSetCookies(res.Header)
 	h := w.Header()
 	for name, values := range res.Header {
 		h[name] = values
@@ -131,6 +130,7 @@ func trailers(w http.ResponseWriter, trailer http.Header, announced int) {
 		prefix = http.TrailerPrefix
 	}
 	h := w.Header()
+	delete(trailer, "Set-Cookie") // no browser takes it from there, and none passed a check
 	for name, values := range trailer {
 		h[prefix+name] = values
 	}

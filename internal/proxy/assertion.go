@@ -137,7 +137,7 @@ type boundTo struct {
 	ID  string `json:"jti"`
 }
 
-func (u *Upstream) bind(r *http.Request, path Path) *boundTo {
+func (u *Upstream) boundTo(r *http.Request, path Path) *boundTo {
 	o := audit.OriginOf(r.Context())
 	target, _, _ := strings.Cut(path.Target, "?")
 	return &boundTo{Method: r.Method, URI: u.scheme(o) + "://" + o.Host + target, ID: token.NewID()}

@@ -27,10 +27,19 @@ type Config struct {
 	// UnderscoreHeaders passes header names with "_" on, but never those that equal an identity header.
 	UnderscoreHeaders bool `json:"underscore_headers"`
 	// FastGet asks GET and HEAD over connections of the gateway's own where the CRM speaks plain HTTP/1.1.
-	FastGet bool `json:"fast_get"`
+	FastGet bool          `json:"fast_get"`
+	Cookies CookiesConfig `json:"cookies"`
 	// Sticky keeps each session at one of several addresses, as long as that one is well.
 	Sticky bool         `json:"sticky"`
 	Health HealthConfig `json:"health"`
+}
+
+// CookiesConfig says what becomes of the CRM's own cookies where the person at a browser changes.
+type CookiesConfig struct {
+	// Clear are names, with * for any characters, of cookies that are removed at sign-in and sign-out.
+	Clear []string `json:"clear"`
+	// Bind passes a cookie on in the session only that it was set in.
+	Bind bool `json:"bind"`
 }
 
 // HealthConfig is the active check of each address: a GET of Path every Interval. An empty Path makes none.

@@ -42,6 +42,7 @@ var errSessionEnded = fault.New(fault.Unauthenticated, "You have been signed out
 // costs nothing more. Where again is true a request that fails may be tried at another address, which e then is.
 func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, path Path, id *Identity, e **endpoint, again bool) {
 	trailers, state := hasToken(r.Header["Te"], "trailers"), r.Header["Tracestate"]
+	expire := u.unbindRequest(r.Header, id)
 	u.Names.stripRequest(r.Header, u.cfg.UnderscoreHeaders)
 	if trailers {
 		r.Header["Te"] = []string{"trailers"} // golang/go#21096: the CRM may hold trailers back without it
@@ -78,6 +79,10 @@ func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, path Path, i
 		u.Fail.Fail(w, r, errSessionEnded)
 		return
 	}
+	u.Names.stripSetCookies(res.Header)
+	if u.Names.bound {
+		u.bindAnswer(res.Header, path, id, expire)
+	}
 	u.answer(w, res)
 }
 
@@ -100,7 +105,7 @@ func (u *Upstream) dress(r *http.Request, h http.Header, state []string, path Pa
 		h["Tracestate"] = state
 	}
 	u.knock(h)
-	return id.apply(h, now, func() *boundTo { return u.bind(r, path) })
+	return id.apply(h, now, func() *boundTo { return u.boundTo(r, path) })
 }
 
 // scheme is what the client used. A balancer that ends TLS and is not listed as trusted must not turn the CRM's links into http.

@@ -20,6 +20,8 @@ type Person struct {
 	Session  string
 	AMR      []string
 	AuthTime time.Time
+	// Binding is something that only this session has and nobody outside knows; cookies of the CRM are bound to it.
+	Binding string
 }
 
 // values are the words that HeaderConfig.Value knows, with what they stand for.
@@ -55,6 +57,8 @@ type Identity struct {
 	assertion atomic.Pointer[assertion]
 	signing   atomic.Bool
 	upstream  *Upstream
+	// tag is what cookies of the CRM are bound with; empty where none are.
+	tag string
 }
 
 type header struct {
@@ -65,6 +69,9 @@ type header struct {
 // Identify prepares what this upstream is told about p. The zero Person is nobody.
 func (u *Upstream) Identify(p Person) (*Identity, error) {
 	id := &Identity{person: p, upstream: u}
+	if u.Names != nil && u.Names.bound {
+		id.tag = tagOf(p)
+	}
 	for _, h := range u.headers {
 		// An empty value is left out: to the CRM a header that is missing and one that is empty could differ.
 		if v := u.format.value(h.value(p)); v != "" {
@@ -156,5 +163,5 @@ func (u *Upstream) Answer(h http.Header, asked *http.Request, path Path, id *Ide
 		h[AssertionHeader] = []string{""}
 	}
 	u.knock(h)
-	return id.apply(h, u.now(), func() *boundTo { return u.bind(asked, path) })
+	return id.apply(h, u.now(), func() *boundTo { return u.boundTo(asked, path) })
 }

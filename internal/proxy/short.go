@@ -76,7 +76,11 @@ func (u *Upstream) shortcut(w http.ResponseWriter, r *http.Request, path Path, i
 	sr := e.short.heads.Get().(*shortRequest)
 	sr.flight = flight{}
 	now := u.now()
-	if err := u.head(&sr.Head, r, path, id, e, now); err != nil {
+	cookies, expire := r.Header["Cookie"], []string(nil)
+	if u.Names.bound && len(cookies) > 0 {
+		cookies, expire = u.unbind(cookies, id.tagOrNobodys())
+	}
+	if err := u.head(&sr.Head, r, path, id, e, cookies, now); err != nil {
 		u.Fail.Fail(w, r, err)
 		return true, false
 	}
@@ -127,6 +131,10 @@ func (u *Upstream) shortcut(w http.ResponseWriter, r *http.Request, path Path, i
 		}
 		h = to
 	}
+	u.Names.stripSetCookies(h)
+	if u.Names.bound {
+		u.bindAnswer(h, path, id, expire)
+	}
 	u.pass(w, h, a)
 	return true, false
 }
@@ -138,7 +146,7 @@ func notDialed(err error) bool {
 }
 
 // head writes the request as the CRM is to see it; r stays as it is.
-func (u *Upstream) head(head *wire.Head, r *http.Request, path Path, id *Identity, e *endpoint, now time.Time) error {
+func (u *Upstream) head(head *wire.Head, r *http.Request, path Path, id *Identity, e *endpoint, cookies []string, now time.Time) error {
 	target, host := path.Target, r.Host
 	if e.base != "" {
 		target = e.base + target
@@ -151,7 +159,7 @@ func (u *Upstream) head(head *wire.Head, r *http.Request, path Path, id *Identit
 		switch {
 		case hopByHop(name), name == "Content-Length", u.Names.refused(name, u.cfg.UnderscoreHeaders):
 		case name == "Cookie":
-			for _, line := range values {
+			for _, line := range cookies {
 				if kept := u.Names.withoutOwn(line); kept != "" {
 					head.Add(name, kept)
 				}
@@ -176,14 +184,13 @@ func (u *Upstream) head(head *wire.Head, r *http.Request, path Path, id *Identit
 	if u.secret != nil {
 		head.Add(u.secretName, u.secret[0])
 	}
-	return id.write(head, now, func() *boundTo { return u.bind(r, path) })
+	return id.write(head, now, func() *boundTo { return u.boundTo(r, path) })
 }
 
 // pass copies an answer to the client as Upstream.answer does.
 func (u *Upstream) pass(w http.ResponseWriter, h http.Header, a *wire.Answer) {
 	announced := h["Trailer"]
 	removeHopByHop(h)
-	u.Names.stripSetCookies(h)
 	if _, ok := h["Content-Type"]; !ok {
 		h["Content-Type"] = nil // the server would guess one, and a guess of HTML is a hole
 	}

@@ -35,6 +35,7 @@ func (u *Upstream) upgrade(w http.ResponseWriter, r *http.Request, path Path, id
 	var f flight
 	u.flights.add(&f, id, canceled(cancel), now)
 	defer u.flights.done(&f)
+	var expire []string
 	way := &tunnelTo{upstream: u, in: r, path: path, id: id, endpoint: u.choose(r, id, nil)}
 	defer func() { way.endpoint.inFlight.Add(-1) }()
 	tunnel := httputil.ReverseProxy{
@@ -42,12 +43,19 @@ func (u *Upstream) upgrade(w http.ResponseWriter, r *http.Request, path Path, id
 		BufferPool: u.buffers,
 		ErrorLog:   log.New(io.Discard, "", 0), // it knows only how a tunnel ended
 		Rewrite: func(pr *httputil.ProxyRequest) {
+			expire = u.unbindRequest(pr.Out.Header, id)
 			u.Names.Strip(pr.Out.Header, u.cfg.UnderscoreHeaders)
 			if failed = u.dress(pr.In, pr.Out.Header, pr.In.Header["Tracestate"], path, id, now); failed != nil {
 				cancel() // Rewrite cannot refuse
 			}
 		},
-		ModifyResponse: func(res *http.Response) error { u.Names.stripSetCookies(res.Header); return nil },
+		ModifyResponse: func(res *http.Response) error {
+			u.Names.stripSetCookies(res.Header)
+			if u.Names.bound {
+				u.bindAnswer(res.Header, path, id, expire)
+			}
+			return nil
+		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			if failed != nil {
 				u.Fail.Fail(w, r, failed)
