@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 
+	"golang.org/x/crypto/acme/autocert"
+
 	"crmgate/internal/config"
 	"crmgate/internal/gateway"
 	"crmgate/internal/middleware"
@@ -24,6 +26,10 @@ type App struct {
 	signer    *proxy.Signer
 	upstreams []*proxy.Upstream
 	handler   http.Handler
+	// acme is nil where certificates come otherwise.
+	acme *autocert.Manager
+	// front are what the listeners need to run beside them.
+	front []func(context.Context) error
 }
 
 // Open opens everything the configuration names and wires it together. Nothing listens yet.
@@ -46,6 +52,9 @@ func (a *App) wire(ctx context.Context) error {
 	public, err := url.Parse(a.Config.Server.PublicURL)
 	if err != nil {
 		return fmt.Errorf("read server.public_url: %w", err)
+	}
+	if a.acme, err = newACME(a.Config.Server); err != nil {
+		return err
 	}
 	keys, err := a.assertionKeys(ctx)
 	if err != nil {
@@ -100,8 +109,16 @@ func (a *App) newGateway(public *url.URL) (*gateway.Handler, error) {
 	}
 	return &gateway.Handler{
 		Rules: rules, Folded: folded, Routes: gateway.NewRoutes(a.upstreams), Sessions: a.Sessions, Fail: a.Pages, Audit: a.Audit,
-		PublicURL: public, Prefix: a.Config.Server.PathPrefix,
+		PublicURL: public, Prefix: a.Config.Server.PathPrefix, StrictTransport: a.strictTransport(),
 	}, nil
+}
+
+// strictTransport is the value of Strict-Transport-Security. Whoever signs in gets it with our pages; the CRM's answers are the CRM's.
+func (a *App) strictTransport() string {
+	if !a.Sessions.Secure {
+		return ""
+	}
+	return a.Config.Server.HSTS.Value()
 }
 
 // newOwnPages is everything below the prefix, and the change-password address.
@@ -131,7 +148,7 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 	if err != nil {
 		return nil, err
 	}
-	return middleware.SecureHeaders(a.Sessions.Secure, protected), nil
+	return middleware.SecureHeaders(a.strictTransport(), protected), nil
 }
 
 func perMinute(n int) *throttle.Limiter { return &throttle.Limiter{PerMinute: n} }

@@ -24,7 +24,6 @@ type reservedKey struct {
 // reservedKeys is the table. A key leaves it when the package that fulfils it declares a field of that name.
 func reservedKeys() []reservedKey {
 	return []reservedKey{
-		{pattern: "server.tls.acme", only: acmeConfig{}, about: "Certificates by ACME; reserved."},
 		{pattern: "access.rules[].require_factor", only: false, about: "Ask for a second factor; reserved."},
 		{pattern: "providers[].factor", only: "trust", about: "Second factor on top of the provider's own; reserved."},
 		{pattern: "providers[].revalidate", only: time.Duration(0), also: []any{5 * time.Minute},
@@ -43,12 +42,6 @@ func reservedKeys() []reservedKey {
 		{pattern: "factors.policy", also: []any{"off"}},
 		{pattern: "tracing", only: tracingConfig{}, about: "OpenTelemetry; reserved."},
 	}
-}
-
-type acmeConfig struct {
-	Domains  []string `json:"domains"`
-	Email    string   `json:"email"`
-	CacheDir string   `json:"cache_dir"`
 }
 
 type factorsConfig struct {

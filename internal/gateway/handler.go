@@ -38,6 +38,8 @@ type Handler struct {
 	PublicURL *url.URL
 	// Prefix is server.path_prefix, such as "/_gate".
 	Prefix string
+	// StrictTransport is the value of Strict-Transport-Security that goes with a redirect to sign-in; "" for none.
+	StrictTransport string
 	// Own serves what lies below Prefix, and ChangePassword; nil answers that there is nothing. The URL it sees is clean.
 	Own http.Handler
 

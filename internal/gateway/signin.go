@@ -32,6 +32,9 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request, path proxy.Path
 	if len(back) > maxReturn {
 		back = "/"
 	}
+	if h.StrictTransport != "" {
+		w.Header().Set("Strict-Transport-Security", h.StrictTransport)
+	}
 	w.Header().Set("Location", h.Prefix+"/sign-in?return_to="+url.QueryEscape(back))
 	w.WriteHeader(http.StatusSeeOther)
 }
