@@ -116,8 +116,8 @@ func (a *App) listen(ctx context.Context) (net.Listener, error) {
 	if cfg.ProxyProtocol {
 		l = &middleware.ProxyProtocol{Listener: l, Trusted: trusted}
 	}
-	if secure == nil {
-		return l, nil
+	if secure == nil { // with TLS nobody stands between the client and us who could read its lines in another way
+		return middleware.Framing{Listener: l}, nil
 	}
 	a.front = append(a.front, beside)
 	return tls.NewListener(l, secure), nil

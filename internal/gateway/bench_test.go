@@ -226,7 +226,8 @@ func BenchmarkGateway(b *testing.B) {
 		{"bare-against-itself", "browser", bareProxy(target)},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
-			servers := [2]string{serve(b, bare), serve(b, bb.handler)}
+			framed := bb.name != "bare-against-itself"
+			servers := [2]string{serve(b, bare, false), serve(b, bb.handler, framed)}
 			const requests, conns = 320, 16
 			load := func(i int) cost {
 				before := measure()
@@ -264,16 +265,21 @@ func BenchmarkGateway(b *testing.B) {
 	}
 }
 
-func serve(b *testing.B, h http.Handler) string {
+// serve listens; framed does so as package app does.
+func serve(b *testing.B, h http.Handler, framed bool) string {
 	b.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	addr := ln.Addr().String()
+	if framed {
+		ln = middleware.Framing{Listener: ln}
+	}
 	go srv.Serve(ln)
 	b.Cleanup(func() { srv.Close() })
-	return ln.Addr().String()
+	return addr
 }
 
 func measure() cost {

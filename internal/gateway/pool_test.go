@@ -43,7 +43,6 @@ func newReplica(t testing.TB, name string) *replica {
 			w.WriteHeader(503)
 		case "reset":
 			conn, _, _ := http.NewResponseController(w).Hijack()
-			conn.(*net.TCPConn).SetLinger(0)
 			conn.Close()
 		case "slow":
 			<-r.release

@@ -183,7 +183,7 @@ func listen(t testing.TB, h http.Handler) string {
 		t.Fatal(err)
 	}
 	srv := &http.Server{Handler: h, DisableGeneralOptionsHandler: true, ErrorLog: slog.NewLogLogger(slog.NewTextHandler(io.Discard, nil), slog.LevelError)}
-	go srv.Serve(ln)
+	go srv.Serve(middleware.Framing{Listener: ln}) // as package app does
 	t.Cleanup(func() { srv.Close() })
 	return ln.Addr().String()
 }

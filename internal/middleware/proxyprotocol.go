@@ -80,6 +80,12 @@ func (c *proxiedConn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
+// ReadFrom lets the operating system move an answer, as it would without us.
+func (c *proxiedConn) ReadFrom(r io.Reader) (int64, error) { return readFrom(c.Conn, r) }
+
+// CloseWrite closes one half.
+func (c *proxiedConn) CloseWrite() error { return closeWrite(c.Conn) }
+
 // RemoteAddr is the address that the header names.
 func (c *proxiedConn) RemoteAddr() net.Addr {
 	c.begin()
