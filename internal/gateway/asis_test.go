@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -180,4 +181,32 @@ func FuzzAsIs(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestForwardReadsLikeTheRest asks about addresses in forward-auth and opens them: both come to the same.
+func TestForwardReadsLikeTheRest(t *testing.T) {
+	up := record(t)
+	for _, as := range []bool{false, true} {
+		g := asIs(t, up, func(s *setup) {
+			s.upstreams[0].PathsAsIs = as
+			s.trusted = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
+		})
+		for _, target := range []string{
+			"/x", "/public/a", "/admin", "/admin%2fx", "//admin/x", "/public/..%2fadmin", "/public/a%2fb", "/internal", "/internal%2fx", "/_gate/sign-in", "/_gate%2fauth", "/x;y", "/admin;x",
+			"/public/..;/admin", "/a%00", "/other%2fx",
+		} {
+			for _, who := range []string{"nobody", "ann", "boss"} {
+				direct := g.get("GET "+target, "Cookie: crmgate_session="+who).StatusCode
+				asked := g.get("GET /_gate/auth", "Cookie: crmgate_session="+who, "X-Forwarded-Method: GET", "X-Forwarded-Uri: "+target, "X-Forwarded-Host: crm.example.com").StatusCode
+				want := direct
+				if direct == 400 || strings.HasPrefix(target, "/_gate/") {
+					want = 403 // what a proxy in front understands
+				}
+				if asked != want {
+					t.Errorf("%s for %s (as is: %t): %d when asked, %d when opened", target, who, as, asked, direct)
+				}
+			}
+		}
+	}
+	up.take(t)
 }

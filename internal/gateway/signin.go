@@ -32,6 +32,9 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request, path proxy.Path
 	if len(back) > maxReturn {
 		back = "/"
 	}
+	if len(back) > 1 && (back[1] == '/' || back[1] == '\\') {
+		back = "/" // to a browser the rest names a host
+	}
 	if h.StrictTransport != "" {
 		w.Header().Set("Strict-Transport-Security", h.StrictTransport)
 	}

@@ -29,6 +29,8 @@ type Config struct {
 	// FastGet asks GET and HEAD over connections of the gateway's own where the CRM speaks plain HTTP/1.1.
 	FastGet bool          `json:"fast_get"`
 	Cookies CookiesConfig `json:"cookies"`
+	// CrossSite is "allow", or "refuse" for no request that may change something and comes from a page of another site.
+	CrossSite string `json:"cross_site"`
 	// Sticky keeps each session at one of several addresses, as long as that one is well.
 	Sticky bool         `json:"sticky"`
 	Health HealthConfig `json:"health"`
@@ -104,6 +106,12 @@ type TLSConfig struct {
 // h2cScheme is the scheme of an address that speaks HTTP/2 without TLS from the first byte on (RFC 9113, 3.3).
 const h2cScheme = "h2c"
 
+// The values of Config.CrossSite.
+const (
+	crossSiteAllow  = "allow"
+	crossSiteRefuse = "refuse"
+)
+
 // AssertionHeader carries the signed assertion.
 const AssertionHeader = "X-Crmgate-Assertion"
 
@@ -121,7 +129,7 @@ func DefaultHeaders() []HeaderConfig {
 
 // Default returns what every entry starts from.
 func (Config) Default() Config {
-	return Config{Paths: []string{"/"}, PreserveHost: true, FastGet: true,
+	return Config{Paths: []string{"/"}, PreserveHost: true, FastGet: true, CrossSite: crossSiteAllow,
 		Identity: IdentityConfig{Encoding: encodingUTF8, Groups: groupsComma, Assertion: AssertionConfig{Enabled: true}},
 		Timeouts: TimeoutsConfig{Connect: 5 * time.Second, ResponseHeader: 60 * time.Second},
 		Health:   HealthConfig{Interval: 10 * time.Second}}

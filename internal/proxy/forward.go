@@ -20,6 +20,10 @@ func (u *Upstream) Serve(w http.ResponseWriter, r *http.Request, path Path, id *
 		u.upgrade(w, r, path, id)
 		return
 	}
+	if id != nil && u.cfg.CrossSite == crossSiteRefuse && u.crossSite(r) {
+		u.Fail.Fail(w, r, fault.New(fault.Forbidden, "This request came from another site and was refused. Open the page here and try again.").WithReason("cross_site"))
+		return
+	}
 	e := u.choose(r, id, nil)
 	defer func() { e.inFlight.Add(-1) }()
 	again := len(u.pool.endpoints) > 1

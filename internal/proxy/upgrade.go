@@ -85,3 +85,16 @@ func (u *Upstream) ownOrigin(r *http.Request) bool {
 	o := audit.OriginOf(r.Context())
 	return same(u.PublicURL.Scheme, u.PublicURL.Host) || o.Host != "" && same(o.Scheme, o.Host)
 }
+
+// crossSite reports whether a page of another site makes a browser send a request that may change something. Sub-domains of the same
+// site count as others: the cookie comes along from there whatever its SameSite says. Programs that are no browsers say nothing.
+func (u *Upstream) crossSite(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return false
+	}
+	if site := r.Header["Sec-Fetch-Site"]; len(site) > 0 {
+		return len(site) > 1 || site[0] != "same-origin" && site[0] != "none"
+	}
+	return !u.ownOrigin(r)
+}

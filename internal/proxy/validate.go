@@ -38,6 +38,7 @@ func (c Config) Validate() fault.Problems {
 	if c.Timeouts.ResponseHeader < 0 {
 		ps.Add("timeouts.response_header", "Write a duration, such as 60s, or 0 for no limit.", "%s is negative", c.Timeouts.ResponseHeader)
 	}
+	oneOf(&ps, "cross_site", c.CrossSite, crossSiteAllow, crossSiteRefuse)
 	for i, p := range c.Cookies.Clear {
 		if strings.Trim(p, "*") == "" || strings.ContainsFunc(p, func(r rune) bool { return notCookieText(r) || r == '=' }) {
 			ps.Add(fmt.Sprintf("cookies.clear[%d]", i), "Write the name of a cookie, such as DOLSESSID_*.", "%q is no name of a cookie", p)
