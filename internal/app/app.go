@@ -29,7 +29,10 @@ type App struct {
 	// acme is nil where certificates come otherwise.
 	acme *autocert.Manager
 	// front are what the listeners need to run beside them.
-	front []func(context.Context) error
+	front   []func(context.Context) error
+	metrics *metrics
+	// checks asks providers again about live sessions.
+	checks *signin.Revalidation
 }
 
 // Open opens everything the configuration names and wires it together. Nothing listens yet.
@@ -38,7 +41,12 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*App, erro
 	if err != nil {
 		return nil, err
 	}
-	a := &App{Core: core}
+	a := &App{Core: core, metrics: newMetrics()}
+	a.checks = &signin.Revalidation{
+		Realms: core.Realms, Accounts: core.Accounts, Sessions: core.Sessions, Sealer: core.Sealer, Audit: core.Audit, Log: log,
+		Count: a.metrics.check,
+	}
+	core.Sessions.Checks = a.checks
 	if err := a.wire(ctx); err != nil {
 		return nil, errors.Join(err, core.Close())
 	}
@@ -124,11 +132,12 @@ func (a *App) strictTransport() string {
 // newOwnPages is everything below the prefix, and the change-password address.
 func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler, error) {
 	cfg, prefix := a.Config, a.Config.Server.PathPrefix
+	flow := &signin.Flow{
+		Realms: a.Realms, Accounts: a.Accounts, Attempts: a.DB, Sessions: a.Sessions, Audit: a.Audit, Sealer: a.Sealer, Once: a.DB,
+		Count: a.metrics.logout, LocalEnabled: cfg.Local.Enabled, BaseURL: a.baseURL(), Prefix: prefix,
+	}
 	pages := &web.Handler{
-		Flow: &signin.Flow{
-			Realms: a.Realms, Accounts: a.Accounts, Attempts: a.DB, Sessions: a.Sessions, Audit: a.Audit,
-			LocalEnabled: cfg.Local.Enabled, BaseURL: a.baseURL(), Prefix: prefix,
-		},
+		Flow: flow, Logouts: flow,
 		Accounts: a.Accounts, Sessions: a.Sessions, Realms: a.Realms, Pages: a.Pages, Prefix: prefix,
 		BaseURL: a.baseURL(), Secure: a.Sessions.Secure,
 		Direct: a.onlyWayIn(), Local: cfg.Local.Enabled,
@@ -138,12 +147,16 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 		// Held-up people behind one office address must not be: the limits are for machines.
 		Limits: web.Limits{
 			Starts: perMinute(240), Callbacks: perMinute(60), Passwords: perMinute(120), Resets: perMinute(60), Links: perMinute(120),
+			Logouts: perMinute(240),
 		},
 	}
 	mux := http.NewServeMux()
 	mux.Handle(prefix+"/auth", a.Pages.Handle(gate.Forward))
 	mux.Handle("/", pages.Routes())
-	exempt := []string{"POST " + prefix + "/callback/{provider}"} // form_post: proves itself by state and browser cookie
+	exempt := []string{
+		"POST " + prefix + "/callback/{provider}",           // form_post: proves itself by state and browser cookie
+		"POST " + prefix + "/logout/backchannel/{provider}", // proves itself by its signature
+	}
 	protected, err := middleware.CrossOrigin(public, a.Pages, exempt, mux)
 	if err != nil {
 		return nil, err

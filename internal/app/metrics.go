@@ -1,56 +1,27 @@
 package app
 
-import (
-	"github.com/prometheus/client_golang/prometheus"
+import "github.com/prometheus/client_golang/prometheus"
 
-	"crmgate/internal/proxy"
-)
-
-// upstreamMetrics tells how the CRM's addresses do. The values are read when somebody asks for them.
-type upstreamMetrics struct {
-	upstreams                             []*proxy.Upstream
-	inFlight, healthy, requests, failures *prometheus.Desc
-	retries                               *prometheus.Desc
+// metrics counts what the parts of the gateway report. The parts know nothing of the library: they call a function.
+type metrics struct {
+	checks, logouts *prometheus.CounterVec
 }
 
-func newUpstreamMetrics(upstreams []*proxy.Upstream) *upstreamMetrics {
-	each := func(name, help string) *prometheus.Desc {
-		return prometheus.NewDesc("crmgate_upstream_"+name, help, []string{"upstream", "url"}, nil)
+func newMetrics() *metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
-	return &upstreamMetrics{
-		upstreams: upstreams,
-		inFlight:  each("in_flight", "Requests and tunnels under way at an address of the CRM."),
-		healthy:   each("healthy", "1 while requests are sent to an address of the CRM, 0 while it is passed over."),
-		requests:  each("requests_total", "Requests sent to an address of the CRM."),
-		failures:  each("failures_total", "Requests without an answer, or with one that says not now (502, 503, 504)."),
-		retries: prometheus.NewDesc("crmgate_upstream_retries_total", "Requests that were tried again at another address.",
-			[]string{"upstream"}, nil),
+	return &metrics{
+		checks: counter("crmgate_session_checks_total", "Questions to providers about live sessions, by outcome: confirmed, refused, unanswered, "+
+			"put_off, lapsed, nothing_to_ask, failed.", "provider", "outcome"),
+		logouts: counter("crmgate_provider_logouts_total", "Sign-outs that providers told us of, by channel.", "provider", "channel"),
 	}
 }
 
-// Describe names the metrics.
-func (m *upstreamMetrics) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.inFlight, m.healthy, m.requests, m.failures, m.retries} {
-		out <- d
-	}
-}
+func (m *metrics) register(r prometheus.Registerer) { r.MustRegister(m.checks, m.logouts) }
 
-// Collect reads the metrics.
-func (m *upstreamMetrics) Collect(out chan<- prometheus.Metric) {
-	gauge, counter := prometheus.GaugeValue, prometheus.CounterValue
-	for _, u := range m.upstreams {
-		id := u.Config().ID
-		endpoints, retries := u.Status()
-		for _, e := range endpoints {
-			healthy := 0.0
-			if e.Healthy {
-				healthy = 1
-			}
-			out <- prometheus.MustNewConstMetric(m.inFlight, gauge, float64(e.InFlight), id, e.URL)
-			out <- prometheus.MustNewConstMetric(m.healthy, gauge, healthy, id, e.URL)
-			out <- prometheus.MustNewConstMetric(m.requests, counter, float64(e.Requests), id, e.URL)
-			out <- prometheus.MustNewConstMetric(m.failures, counter, float64(e.Failures), id, e.URL)
-		}
-		out <- prometheus.MustNewConstMetric(m.retries, counter, float64(retries), id)
-	}
+func (m *metrics) check(provider, outcome string) { m.checks.WithLabelValues(provider, outcome).Inc() }
+
+func (m *metrics) logout(provider, channel string) {
+	m.logouts.WithLabelValues(provider, channel).Inc()
 }

@@ -158,6 +158,7 @@ func (a *App) startBackground(ctx context.Context) (stop func() error) {
 	loops := []func(context.Context) error{
 		func(ctx context.Context) error { every(ctx, 10*time.Minute, a.sweep); return nil },
 		func(ctx context.Context) error { every(ctx, 20*time.Second, a.reloadKeys); return nil },
+		a.checks.Run,
 		a.Accounts.Run,
 	}
 	if a.Mail != nil {

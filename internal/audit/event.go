@@ -36,7 +36,7 @@ type Event struct {
 	AccountID string `json:"account_id,omitempty"`
 	// Identifier is what was typed, where no account was recognised.
 	Identifier string `json:"identifier,omitempty"`
-	// Actor is who did it: an account id, "cli", or empty for the person themselves.
+	// Actor is who did it: an account id, "cli", a provider id where the provider did, or empty for the person themselves.
 	Actor string `json:"actor,omitempty"`
 	// Provider is the provider id or "local".
 	Provider string `json:"provider,omitempty"`

@@ -59,17 +59,6 @@ tracing: {otlp_endpoint: ""}
 const oneProvider = base + `providers:
   - {id: contoso, type: oidc, name: Contoso, issuer: "https://id.example.com", client_id: crm, client_secret: opensesame, `
 
-func TestReservedRevalidate(t *testing.T) {
-	const warning = `c.yaml:7: warning: providers[0].revalidate: is not done by this version: a live session is not checked against the provider again (Leave it out, or set it to 0.)`
-	const refusal = `c.yaml:7: providers[0].revalidate: is not supported by this version with another value than 0 (Leave it out.)`
-	for value, want := range map[string][]string{"0": nil, "0s": nil, "5m": {warning}, "300s": {warning}, "1m": {refusal}} {
-		_, r := load("c.yaml", []byte(oneProvider+"factor: trust, password_change: false, revalidate: "+value+"}\n"), memory(nil), environment(nil))
-		if diff := cmp.Diff(want, lines(r)); diff != "" {
-			t.Errorf("revalidate: %s (-want +got):\n%s", value, diff)
-		}
-	}
-}
-
 // A key that a package has begun to fulfil must leave the table, or its default must still be the table's.
 func TestReservedTableIsInStep(t *testing.T) {
 	fields := map[string]leaf{}

@@ -31,6 +31,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	req := TokenRequest{
 		GrantType: r.PostFormValue("grant_type"), Code: r.PostFormValue("code"),
 		Verifier: r.PostFormValue("code_verifier"), RefreshToken: r.PostFormValue("refresh_token"),
+		Assertion: r.PostFormValue("client_assertion"),
 	}
 	f := s.faults.Load()
 	c, how, authenticated := s.authenticateClient(r)
@@ -141,7 +142,7 @@ func (s *Server) tokens(c Client, u User, g grant, f Faults) (map[string]any, er
 	if f.EditIDToken != nil {
 		f.EditIDToken(claims)
 	}
-	idToken, err := s.issue(f.Signing, c, "JWT", claims)
+	idToken, err := s.issue(f, c, "JWT", claims)
 	if err != nil {
 		return nil, err
 	}

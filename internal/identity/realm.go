@@ -10,6 +10,19 @@ import (
 // ErrWrongPassword is the one answer to a wrong name, a wrong password and a person who does not exist.
 var ErrWrongPassword = errors.New("wrong name or password")
 
+// WrongPassword is ErrWrongPassword with what the provider knows beside it, for the audit trail alone: a locked account is told to
+// nobody who cannot prove to be its owner.
+type WrongPassword struct {
+	// Reason is a short fixed word, such as "account_locked"; empty for no more than that.
+	Reason string
+}
+
+// Error returns the text of ErrWrongPassword.
+func (WrongPassword) Error() string { return ErrWrongPassword.Error() }
+
+// Is makes it ErrWrongPassword.
+func (WrongPassword) Is(target error) bool { return target == ErrWrongPassword }
+
 // ErrNothingToAsk is returned by Revalidator.Revalidate where the provider gave nothing to ask with.
 var ErrNothingToAsk = errors.New("nothing to ask the provider with")
 

@@ -26,12 +26,17 @@ const retryOld = 10 * time.Minute
 // "none" because everybody could.
 var goodAlgs = []string{oidc.RS256, oidc.PS256, oidc.ES256, oidc.ES384, oidc.EdDSA}
 
-// metadata is the part of a discovery document that we use (OpenID Connect Discovery 1.0 section 3, RFC 9207 section 3).
+// metadata is the part of a discovery document that we use (OpenID Connect Discovery 1.0 section 3, RFC 9207 section 3, RFC 9126 section 5).
 type metadata struct {
 	oidc.ProviderConfig
 	EndSessionURL string   `json:"end_session_endpoint"`
 	SendsIssuer   bool     `json:"authorization_response_iss_parameter_supported"`
 	Prompts       []string `json:"prompt_values_supported"`
+	Scopes        []string `json:"scopes_supported"`
+	UserinfoAlgs  []string `json:"userinfo_signing_alg_values_supported"`
+	AssertionAlgs []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	PARURL        string   `json:"pushed_authorization_request_endpoint"`
+	RequiresPAR   bool     `json:"require_pushed_authorization_requests"`
 
 	// keys are those behind the document's jwks_uri.
 	keys *keySet
@@ -148,6 +153,7 @@ func (m *metadata) check(issuer string) error {
 		{"jwks_uri", m.JWKSURL, true},
 		{"userinfo_endpoint", m.UserInfoURL, false},
 		{"end_session_endpoint", m.EndSessionURL, false},
+		{"pushed_authorization_request_endpoint", m.PARURL, false},
 	} {
 		if e.address == "" && !e.required {
 			continue

@@ -61,6 +61,7 @@ func validateFixedIssuer(c Config, fixed string, p *fault.Problems) {
 func openEntra(c Config, env Env) (identity.Provider, error) {
 	return newRedirector(c, env, dialect{
 		check: checkTenant, subject: entraSubject, emailVerified: entraEmailVerified, explain: explainEntra,
+		sidAlone: true,
 	})
 }
 

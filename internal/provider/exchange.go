@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/coreos/go-oidc/v3/oidc"
-	"golang.org/x/oauth2"
-
 	"crmgate/internal/fault"
 	"crmgate/internal/identity"
 )
@@ -40,32 +37,24 @@ func (r *redirector) Exchange(ctx context.Context, cb identity.Callback) (identi
 	}
 	tokens, err := r.redeem(ctx, m, code, cb.Verifier)
 	if err != nil {
-		return identity.Identity{}, err
+		return identity.Identity{}, r.codeRefused(err)
 	}
-	raw, _ := tokens.Extra("id_token").(string)
-	verified, err := r.verifier.verify(ctx, m, presented{raw: raw, nonce: cb.Nonce, accessToken: tokens.AccessToken})
+	verified, err := r.verifier.verify(ctx, m, presented{raw: tokens.IDToken, nonce: cb.Nonce, accessToken: tokens.AccessToken})
 	if err != nil {
 		return identity.Identity{}, r.tokenRefused(err)
+	}
+	if err := r.checkRequested(verified); err != nil {
+		return identity.Identity{}, err
 	}
 	id, err := r.identify(ctx, m, verified, tokens.AccessToken)
 	if err != nil {
 		return identity.Identity{}, err
 	}
-	id.IDToken = raw
-	return id, nil
-}
-
-// redeem sends the code, once.
-func (r *redirector) redeem(ctx context.Context, m *metadata, code, pkce string) (*oauth2.Token, error) {
-	tokens, err := r.oauth(m).Exchange(oidc.ClientContext(ctx, r.client), code, oauth2.VerifierOption(pkce))
-	var answer *oauth2.RetrieveError
-	switch {
-	case err == nil:
-		return tokens, nil
-	case errors.As(err, &answer):
-		return nil, r.codeRefused(answer)
+	id.IDToken = tokens.IDToken
+	if r.cfg.Revalidate > 0 {
+		id.RefreshToken = tokens.RefreshToken // otherwise there is no use for such a secret
 	}
-	return nil, r.unreachable(fmt.Errorf("redeem code: %w", bare(err)))
+	return id, nil
 }
 
 // identify turns verified claims into an identity, with the help of the userinfo endpoint where they are not complete.
@@ -83,6 +72,9 @@ func (r *redirector) identify(ctx context.Context, m *metadata, verified claims,
 			return identity.Identity{}, err
 		}
 		all = verified.complete(more, r.names.Email)
+	}
+	if r.dialect.groupKeys {
+		all = all.keysAsGroups(r.names.Groups)
 	}
 	id, err := all.describe(r.names)
 	if err != nil {
@@ -106,26 +98,6 @@ func (r *redirector) identify(ctx context.Context, m *metadata, verified claims,
 func (r *redirector) wantsGroups() bool {
 	g := r.cfg.Groups
 	return r.env.WantGroups || r.cfg.Claims.Groups != "" || len(g.Allow) > 0 || len(g.Map) > 0
-}
-
-// incomplete reports whether the userinfo endpoint may know more that we want.
-func (r *redirector) incomplete(c claims) bool {
-	email, _ := c.text(r.names.Email)
-	_, groups := c[r.names.Groups]
-	return email == "" || (r.wantsGroups() && !groups)
-}
-
-// userinfo asks for the claims that the ID token lacks (OpenID Connect Core section 5.3). An answer about somebody else is an
-// attack or a broken provider; both end the sign-in.
-func (r *redirector) userinfo(ctx context.Context, m *metadata, subject, accessToken string) (claims, error) {
-	var c claims
-	if err := getJSON(ctx, r.client, m.UserInfoURL, accessToken, &c); err != nil {
-		return nil, r.unreachable(fmt.Errorf("userinfo: %w", err))
-	}
-	if sub, _ := c.text("sub"); sub != subject {
-		return nil, r.tokenRefused(bad("userinfo_subject", "userinfo: the answer is about %q, not %q", clip(sub), clip(subject)))
-	}
-	return c, nil
 }
 
 // groups reads, filters and renames the groups. Groups that there are but that we cannot read are never "no groups": a

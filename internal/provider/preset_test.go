@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -57,6 +58,7 @@ func TestInfo(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			tt.want.Revalidate, tt.want.Grace = 5*time.Minute, 24*time.Hour
 			if diff := cmp.Diff(tt.want, p.Info()); diff != "" {
 				t.Errorf("Info (-want +got):\n%s", diff)
 			}

@@ -1,12 +1,9 @@
 package provider
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-
-	"golang.org/x/oauth2"
 
 	"crmgate/internal/fault"
 )
@@ -34,8 +31,8 @@ func (r *redirector) garbled(reason string) error {
 
 // tokenRefused is an ID token that is not believed, or whose keys cannot be had.
 func (r *redirector) tokenRefused(err error) error {
-	var b *badToken
-	if !errors.As(err, &b) {
+	b, ok := asBad(err)
+	if !ok {
 		return r.unreachable(err)
 	}
 	return fault.Wrap(fault.Unauthenticated, fmt.Sprintf("The answer from %s could not be verified, so nobody was signed in. Please sign in again.",
@@ -48,14 +45,17 @@ func (r *redirector) groupsUnreadable(reason string, err error) error {
 }
 
 // codeRefused is what the token endpoint answered instead of tokens (RFC 6749 section 5.2).
-func (r *redirector) codeRefused(answer *oauth2.RetrieveError) error {
-	err := fmt.Errorf("redeem code: status %d, error %q: %q", answer.Response.StatusCode, clip(answer.ErrorCode), clip(answer.ErrorDescription))
+func (r *redirector) codeRefused(err error) error {
+	err = fmt.Errorf("redeem code: %w", err)
+	refused, ok := asRefused(err)
 	switch {
-	case answer.Response.StatusCode >= http.StatusInternalServerError || answer.Response.StatusCode == http.StatusTooManyRequests:
+	case !ok || refused.status >= http.StatusInternalServerError || refused.status == http.StatusTooManyRequests:
 		return r.unreachable(err)
-	case answer.ErrorCode == "invalid_grant":
+	case refused.code == "invalid_grant":
 		return fault.Wrap(fault.Unauthenticated, fmt.Sprintf("The answer from %s was too old or had been used. Please sign in again.", r.cfg.displayName()), err).
 			WithReason("code_refused").WithNext(fault.NextSignIn)
+	case refused.code == "" && refused.status < http.StatusBadRequest:
+		return r.unreachable(err) // a redirect, which is not followed
 	}
 	// invalid_client, unauthorized_client and the like: nothing that the person could do differently.
 	return r.misconfigured("client_refused", err)

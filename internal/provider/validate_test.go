@@ -84,7 +84,16 @@ func TestValidate(t *testing.T) {
 		{"issuer no address", set("oidc", func(c *provider.Config) { c.Issuer = "id.example" }), []string{"issuer"}},
 		{"public client", set("oidc", func(c *provider.Config) { c.ClientAuth, c.ClientSecret = "none", "" }), nil},
 		{"public client with a secret", set("oidc", func(c *provider.Config) { c.ClientAuth = "none" }), []string{"client_auth"}},
-		{"private_key_jwt", set("oidc", func(c *provider.Config) { c.ClientAuth = "private_key_jwt" }), []string{"client_auth"}},
+		{"private_key_jwt with a secret and no key", set("oidc", func(c *provider.Config) { c.ClientAuth = "private_key_jwt" }), []string{"client_auth", "client_key_file"}},
+		{"a key that is not there", set("oidc", func(c *provider.Config) {
+			c.ClientAuth, c.ClientSecret, c.ClientKeyFile = "private_key_jwt", "", "/does/not/exist"
+		}), []string{"client_key_file"}},
+		{"a key without use", set("oidc", func(c *provider.Config) { c.ClientKeyFile = "key.pem" }), []string{"client_auth"}},
+		{"revalidate", set("oidc", func(c *provider.Config) { c.Revalidate, c.RevalidateGrace = time.Millisecond, -1 }), []string{"revalidate", "revalidate_grace"}},
+		{"request", set("oidc", func(c *provider.Config) {
+			c.Request = provider.RequestConfig{Prompt: "none", MaxAge: -1, ACRValues: []string{"a b"}, ResponseMode: "fragment", PAR: "yes",
+				Params: []provider.RequestParam{{Name: "state", Value: "x"}, {Name: "organization", Value: "contoso"}}}
+		}), []string{"request.prompt", "request.max_age", "request.response_mode", "request.par", "request.acr_values[0]", "request.params[0].name"}},
 		{"unknown client_auth", set("oidc", func(c *provider.Config) { c.ClientAuth = "basic" }), []string{"client_auth"}},
 		{"logout", set("oidc", func(c *provider.Config) { c.Logout = "both" }), []string{"logout"}},
 		{"scopes", set("oidc", func(c *provider.Config) { c.Scopes = []string{"groups", "a b"} }), []string{"scopes[1]"}},
@@ -114,7 +123,16 @@ func TestValidate(t *testing.T) {
 		{"filter with an unknown placeholder", set("ldap", func(c *provider.Config) { c.UserFilter = "(|(uid={login})(mail={mail}))" }), []string{"user_filter"}},
 		{"group filter", set("ldap", func(c *provider.Config) { c.Groups.Filter = "(memberUid={uid})" }), []string{"groups.filter"}},
 		{"group filter by user name", set("ldap", func(c *provider.Config) { c.Groups.Filter = "(memberUid={username})" }), nil},
-		{"nested without a base", set("active_directory", func(c *provider.Config) { c.Groups.Nested = true }), []string{"groups.nested"}},
+		{"nested without a base", set("ldap", func(c *provider.Config) { c.Groups.Nested = true }), []string{"groups.nested"}},
+		{"nested without a base in Active Directory", set("active_directory", func(c *provider.Config) { c.Groups.Nested = true }), nil},
+		{"filter by the name alone", set("active_directory", func(c *provider.Config) { c.UserFilter = "(sAMAccountName={name})" }), nil},
+		{"filter by a name that only Active Directory has", set("ldap", func(c *provider.Config) { c.UserFilter = "(uid={name})" }), []string{"user_filter", "user_filter"}},
+		{"schema", set("ldap", func(c *provider.Config) { c.Schema = "freeipa" }), nil},
+		{"unknown schema", set("ldap", func(c *provider.Config) { c.Schema = "novell" }), []string{"schema"}},
+		{"schema of Active Directory", set("active_directory", func(c *provider.Config) { c.Schema = "openldap" }), []string{"schema"}},
+		{"passwords changed here", set("ldap", func(c *provider.Config) { c.PasswordChange = true }), nil},
+		{"passwords of an OpenID Provider changed here", set("oidc", func(c *provider.Config) { c.PasswordChange = true }), []string{"password_change"}},
+		{"id of the page that changes passwords", set("oidc", func(c *provider.Config) { c.ID = "change-password" }), []string{"id"}},
 		{"time-out", set("ldap", func(c *provider.Config) { c.Timeout = time.Hour }), []string{"timeout"}},
 	}
 	for _, tt := range tests {

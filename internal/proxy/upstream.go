@@ -80,7 +80,7 @@ func Open(cfg Config, shared Shared) (*Upstream, error) {
 	}
 	u.format = format{cfg.Identity.Encoding, cfg.Identity.Groups}
 	if s := cfg.Identity.SecretHeader; s.Name != "" {
-		u.secretName, u.secret = http.CanonicalHeaderKey(s.Name), []string{string(s.Value)}
+		u.secretName, u.secret = http.CanonicalHeaderKey(s.Name), []string{s.Value.Reveal()}
 	}
 	headers := cfg.Identity.Headers
 	if len(headers) == 0 {

@@ -201,7 +201,7 @@ func (c SecretHeaderConfig) validate() fault.Problems {
 		return ps
 	case c.Value == "":
 		ps.Add("value", "Write value or value_file, with 16 characters or more.", "is missing")
-	case strings.ContainsFunc(string(c.Value), func(r rune) bool { return r <= ' ' || r > '~' }):
+	case strings.ContainsFunc(c.Value.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' }):
 		ps.Add("value", "Use letters and digits, such as those that openssl rand -hex 32 prints.", "it holds characters that a header cannot carry")
 	case len(c.Value) < shortSecret:
 		ps.Add("value", "Use 16 characters or more, such as those that openssl rand -hex 32 prints.", "it is too short to be a secret")

@@ -11,9 +11,9 @@ import (
 func missing(t testing.TB, what, remedy string) {
 	t.Helper()
 	if os.Getenv("CI") != "" {
-		t.Fatalf("%s is not installed: %s", what, remedy)
+		t.Fatalf("%s is missing: %s", what, remedy)
 	}
-	t.Skipf("%s is not installed; this test needs the real one: %s", what, remedy)
+	t.Skipf("%s is missing; this test needs the real one: %s", what, remedy)
 }
 
 // lookPath finds an executable in PATH or where Debian keeps servers, which a person's PATH may leave out.

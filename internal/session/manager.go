@@ -27,6 +27,8 @@ type Manager struct {
 	// Changed is told of each answer with which the person at a browser changes, so that it can take along what belongs to the former one;
 	// nil is told nothing.
 	Changed func(w http.ResponseWriter, r *http.Request)
+	// Checks asks providers again about live sessions; nil asks nobody.
+	Checks Checker
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 
@@ -86,6 +88,7 @@ func (m *Manager) Start(w http.ResponseWriter, r *http.Request, s Session) (*Ses
 	if m.Changed != nil {
 		m.Changed(w, r)
 	}
+	m.wentOn(w, r)
 	return &s, nil
 }
 
@@ -102,6 +105,7 @@ func (m *Manager) fill(s *Session, from audit.Origin) {
 		s.AuthTime = now
 	}
 	s.AuthTime = s.AuthTime.UTC().Truncate(time.Millisecond)
+	s.CheckedAt = now
 	s.Groups, s.AMR = slices.Clone(s.Groups), slices.Clone(s.AMR)
 	s.Address = cmp.Or(s.Address, from.Address)
 	s.UserAgent = cmp.Or(s.UserAgent, from.UserAgent)
@@ -169,7 +173,7 @@ func (m *Manager) endPresented(r *http.Request) (*Session, error) {
 		if !ok {
 			continue
 		}
-		s, err := m.lookup(ctx, id, secret)
+		s, err := m.held(ctx, id, secret)
 		if err != nil {
 			return nil, err
 		}
@@ -182,6 +186,26 @@ func (m *Manager) endPresented(r *http.Request) (*Session, error) {
 		ended = cmp.Or(ended, s)
 	}
 	return ended, nil
+}
+
+// held returns the live session called id if secret is its own. It asks the store, and nobody else: who leaves must not have to wait for
+// a provider.
+func (m *Manager) held(ctx context.Context, id, secret string) (*Session, error) {
+	if !genuine(id, secret) {
+		return nil, nil
+	}
+	s, err := m.Store.GetSession(ctx, id)
+	if fault.Is(err, fault.NotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look session up: %w", err)
+	}
+	e, err := newEntry(s, m.now())
+	if err != nil || !opens(secret, &e.digest) || !e.live(m.now()) {
+		return nil, err
+	}
+	return s, nil
 }
 
 // EndAccount ends an account's sessions but for one id, which may be "".
@@ -222,7 +246,12 @@ func (m *Manager) Alive(ctx context.Context, id string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("look session up: %w", err)
 	}
-	return s.Live(m.now()), nil
+	now := m.now()
+	// What stays open for hours is asked about as well; it ends at the next look after the session has.
+	if m.Checks != nil && s.Live(now) && m.Checks.Urgency(s, now) != Settled {
+		m.Checks.Check(s)
+	}
+	return s.Live(now), nil
 }
 
 func (m *Manager) now() time.Time {

@@ -24,6 +24,8 @@ const (
 	StepRedirect
 	// StepPassword shows the password page.
 	StepPassword
+	// StepElsewhere says where a password is changed that cannot be changed here: at Provider, or, without one, by a reset.
+	StepElsewhere
 	// StepDone sends the browser to URL, where it was going; the session has started.
 	StepDone
 )
@@ -33,7 +35,7 @@ type Step struct {
 	Kind StepKind
 	// URL belongs to StepRedirect and StepDone.
 	URL string
-	// Provider is whose password StepPassword asks for; nil where it is a local one or must not be told.
+	// Provider is whose password StepPassword asks for, or whose answer an error is; nil where it is a local one or must not be told.
 	Provider *identity.Info
 	// Used belongs to StepDone.
 	Used Way
@@ -111,7 +113,7 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, p progress) (Step,
 	email, doubtful := f.address(p)
 	s := session.Session{
 		AccountID: a.ID, Email: email, EmailDoubtful: doubtful, Name: a.Name, Username: a.Username, Groups: a.Groups, Provider: p.via,
-		Issuer: p.identity.Issuer, Subject: p.identity.Subject, ProviderSession: p.identity.SessionID, IDToken: p.identity.IDToken,
+		Issuer: p.identity.Issuer, Subject: p.identity.Subject, ProviderSession: p.identity.SessionID,
 		AMR: p.identity.AMR, AuthTime: p.identity.AuthTime, Remember: p.remember,
 	}
 	if p.via != account.OwnerLocal {
@@ -123,6 +125,7 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, p progress) (Step,
 	if s.AuthTime.IsZero() || s.AuthTime.After(f.now()) {
 		s.AuthTime = f.now()
 	}
+	f.keep(&s, p.identity)
 	started, err := f.Sessions.Start(w, r, s)
 	if err != nil {
 		return Step{}, err
@@ -169,16 +172,20 @@ func (f *Flow) recheck(ctx context.Context, p progress) error {
 // it belongs to another provider, which alone may say who somebody at its domain is: a partner's provider must not be able to name
 // the customer's director.
 func (f *Flow) address(p progress) (email string, doubtful bool) {
-	email = p.account.Email
-	if p.via == account.OwnerLocal {
+	return addressFor(f.Realms, p.via, p.account.Email, p.identity.EmailDoubtful)
+}
+
+// addressFor is address for what somebody (a provider, or "local") says at a moment.
+func addressFor(realms *identity.Realms, via, email string, saidDoubtful bool) (_ string, doubtful bool) {
+	if via == account.OwnerLocal {
 		return email, false
 	}
-	owner, ok := f.Realms.Owner(email)
+	owner, ok := realms.Owner(email)
 	switch {
-	case ok && owner.Info().ID == p.via:
+	case ok && owner.Info().ID == via:
 		return email, false
 	case ok:
 		return "", true
 	}
-	return email, p.identity.EmailDoubtful
+	return email, saidDoubtful
 }

@@ -9,12 +9,24 @@ import (
 
 	"crmgate/internal/fault"
 	"crmgate/internal/identity"
+	"crmgate/internal/session"
 	"crmgate/internal/signin"
 )
 
 func withLink(r *http.Request) {
 	r.AddCookie(&http.Cookie{Name: "crmgate_reset", Value: goodLink})
 	r.AddCookie(&http.Cookie{Name: "crmgate_invite", Value: goodLink})
+}
+
+// changeForm is a complete form of the page that changes a password.
+const changeForm = "provider=staff&identifier=ann@staff.example.com&current_password=old&password=correct+horse&password_confirm=correct+horse"
+
+// mustChange is a directory that lets nobody in before they have a new password.
+func mustChange(at identity.Info) func(*world) {
+	return func(v *world) {
+		v.flow.step.Provider = &at
+		v.flow.err = &identity.MustChange{Here: at.Password.ChangeHere, Expired: true, Err: fault.New(fault.Forbidden, "Your password at "+at.Name+" has expired.")}
+	}
 }
 
 func asks(v *world) { v.flow.step = signin.Step{Kind: signin.StepPassword} }
@@ -35,6 +47,19 @@ var shows = map[string]struct {
 	"password, wrong":           {"POST", "/_gate/sign-in/password", "identifier=ann@partner.example&password=x", func(v *world) { v.flow.err = identity.ErrWrongPassword }, 401, true},
 	"password, nothing typed":   {"POST", "/_gate/sign-in/password", "identifier=ann@partner.example&password=", nil, 422, true},
 	"password, provider chosen": {"GET", "/_gate/sign-in/directory", "", asks, 200, false},
+	"change":                    {"GET", "/_gate/sign-in/change-password", "", nil, 200, false},
+	"change, directory":         {"GET", "/_gate/sign-in/change-password?provider=staff", "", nil, 200, false},
+	"change, signed in":         {"GET", "/_gate/sign-in/change-password", "", func(v *world) { v.Sessions = fakeSessions{s: annSession("staff")} }, 200, false},
+	"change, nothing typed":     {"POST", "/_gate/sign-in/change-password", "provider=staff", nil, 422, true},
+	"change, mismatch":          {"POST", "/_gate/sign-in/change-password", changeForm + "x", nil, 422, true},
+	"change, wrong":             {"POST", "/_gate/sign-in/change-password", changeForm, func(v *world) { v.flow.err = identity.ErrWrongPassword }, 401, true},
+	"change, refused": {"POST", "/_gate/sign-in/change-password", changeForm, func(v *world) {
+		v.flow.err = fault.New(fault.Invalid, "The new password is too short for Staff directory.")
+	}, 422, true},
+	"change, must":              {"POST", "/_gate/sign-in/password", "identifier=ann@staff.example.com&password=x", mustChange(staff), 403, false},
+	"change, must elsewhere":    {"POST", "/_gate/sign-in/password", "identifier=ann@contoso.com&password=x", mustChange(contoso), 403, false},
+	"change, elsewhere":         {"GET", "/_gate/sign-in/change-password?provider=contoso", "", nil, 200, false},
+	"change, elsewhere, no way": {"GET", "/_gate/sign-in/change-password?provider=directory", "", nil, 200, false},
 	"reset":                     {"GET", "/_gate/reset", "", nil, 200, false},
 	"reset, nothing typed":      {"POST", "/_gate/reset", "identifier=", nil, 422, true},
 	"reset, sent":               {"POST", "/_gate/reset", "identifier=ann@partner.example", nil, 200, false},
@@ -50,13 +75,17 @@ var shows = map[string]struct {
 	"link expired":              {"GET", "/_gate/reset/set", "", func(v *world) { v.accounts.used = true }, 410, false},
 	"sign-out":                  {"GET", "/_gate/sign-out", "", func(v *world) { v.Sessions = fakeSessions{s: annSession("contoso")} }, 200, false},
 	"signed out":                {"GET", "/_gate/signed-out", "", nil, 200, false},
-	"help":                      {"GET", "/_gate/help", "", nil, 200, false},
-	"account":                   {"GET", "/_gate/account", "", func(v *world) { v.Sessions = fakeSessions{s: annSession("contoso")} }, 200, false},
-	"account, local":            {"GET", "/_gate/account", "", func(v *world) { v.Sessions = fakeSessions{s: annSession("local")} }, 200, false},
-	"nothing here":              {"GET", "/_gate/no/such/page", "", nil, 404, false},
-	"wrong method":              {"PUT", "/_gate/sign-in", "", nil, 405, false},
-	"refused":                   {"GET", "/_gate/callback/contoso?x=1", "", func(v *world) { v.flow.err = fault.New(fault.Forbidden, "Not you.") }, 403, false},
-	"broken":                    {"GET", "/_gate/account", "", func(v *world) { v.Sessions = fakeSessions{err: errors.New("store is down")} }, 500, false},
+	"signed out there, too":     {"GET", "/_gate/signed-out?state=good", "", func(v *world) { v.Logouts = &fakeLogouts{} }, 200, false},
+	"sign-in, in circles": {"GET", "/_gate/sign-in?return_to=/deals", "", func(v *world) {
+		v.Direct, v.Sessions = "contoso", fakeSessions{pace: session.PaceLoop}
+	}, 200, false},
+	"help":           {"GET", "/_gate/help", "", nil, 200, false},
+	"account":        {"GET", "/_gate/account", "", func(v *world) { v.Sessions = fakeSessions{s: annSession("contoso")} }, 200, false},
+	"account, local": {"GET", "/_gate/account", "", func(v *world) { v.Sessions = fakeSessions{s: annSession("local")} }, 200, false},
+	"nothing here":   {"GET", "/_gate/no/such/page", "", nil, 404, false},
+	"wrong method":   {"PUT", "/_gate/sign-in", "", nil, 405, false},
+	"refused":        {"GET", "/_gate/callback/contoso?x=1", "", func(v *world) { v.flow.err = fault.New(fault.Forbidden, "Not you.") }, 403, false},
+	"broken":         {"GET", "/_gate/account", "", func(v *world) { v.Sessions = fakeSessions{err: errors.New("store is down")} }, 500, false},
 }
 
 // Every page is whole, can be used with a keyboard and a screen reader, and needs no script.
