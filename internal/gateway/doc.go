@@ -7,7 +7,10 @@
 //   - The split between our pages and the CRM's is made here, on the canonical path, and not by a ServeMux in front: a mux redirects
 //     paths that it finds unclean, and the CRM's traffic must pass untouched.
 //   - A path that a less careful server could read in another way (proxy.Path.Others), or a method that a header overrides, is passed only
-//     where every reading comes to the same upstream and the same rule.
+//     where every reading comes to the same upstream and the same rule. An upstream with paths_as_is takes them as they are, and
+//     the strictest of all their rules decides; one with ignore_case is matched by rules without regard to case.
+//   - Methods are overridden by headers and by "_method" in a query. One in a form's body is not looked for, because bodies are not read: for
+//     a CRM that obeys it, rules must treat POST as they treat what a form can stand for.
 //   - The first thing that fails, fails closed: no upstream, no session store, no signature means no request to the CRM. The exception is
 //     a rule for anyone, which asks nothing of the session store and works without it.
 //   - What the CRM is told about a person is made once per session and upstream and used until the session's identity changes. Per request

@@ -93,6 +93,8 @@ func TestRequestsAreSpread(t *testing.T) {
 		wg.Go(func() { g.get("GET /x", asAnn) })
 		time.Sleep(time.Millisecond)
 	}
+	wait(t, func() bool { return g.inFlight(1) == 0 })
+	time.Sleep(100 * time.Millisecond) // until what was chosen for it has come there
 	stuck := a.requests.Load()
 	for range 20 {
 		g.get("GET /x", asAnn)
