@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"crmgate/internal/audit"
 	"crmgate/internal/fault"
@@ -23,7 +24,9 @@ func (s *Service) Confirm(ctx context.Context, accountID string, id identity.Ide
 		return nil, err
 	}
 	who, now := profileOf(id), s.now()
-	if look := *a; !look.takeOver(who) {
+	look := *a
+	changed := look.takeOver(who)
+	if !changed && slices.Equal(a.Groups, look.Groups) {
 		return a, nil // as nearly always: then nothing is written
 	}
 	var refusal error
@@ -43,7 +46,9 @@ func (s *Service) Confirm(ctx context.Context, accountID string, id identity.Ide
 	case err != nil:
 		return nil, fmt.Errorf("update account: %w", err)
 	}
-	s.record(ctx, audit.Event{Kind: audit.AccountUpdated, AccountID: a.ID, Provider: id.Provider, Reason: "profile"})
+	if changed {
+		s.record(ctx, audit.Event{Kind: audit.AccountUpdated, AccountID: a.ID, Provider: id.Provider, Reason: "profile"})
+	}
 	return written, nil
 }
 

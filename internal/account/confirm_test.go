@@ -50,6 +50,10 @@ func TestConfirm(t *testing.T) {
 			} else if diff := cmp.Diff([]string{tt.want.Email, tt.want.Username, tt.want.Name}, []string{a.Email, a.Username, a.Name}); diff != "" {
 				t.Errorf("account (-want +got):\n%s", diff)
 			}
+			// Access tokens of somebody who has lost a group lose it too.
+			if a != nil && !cmp.Equal(b.get(t, "eve").Groups, id.Groups) {
+				t.Errorf("stored groups %v, want %v", b.get(t, "eve").Groups, id.Groups)
+			}
 			if diff := cmp.Diff(tt.events, b.reasons()); diff != "" {
 				t.Errorf("events (-want +got):\n%s", diff)
 			}

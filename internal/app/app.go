@@ -115,8 +115,16 @@ func (a *App) newGateway(public *url.URL) (*gateway.Handler, error) {
 		}
 		a.upstreams = append(a.upstreams, u)
 	}
+	asking, problems := middleware.ParseProxies(a.Config.Server.ForwardAuth.Proxies)
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("read server.forward_auth.proxies: %s", problems[0].Message)
+	}
 	return &gateway.Handler{
-		Rules: rules, Folded: folded, Routes: gateway.NewRoutes(a.upstreams), Sessions: a.Sessions, Fail: a.Pages, Audit: a.Audit,
+		Bearers: &gateway.Bearers{
+			Tokens: a.Tokens, Accounts: a.DB, Realms: a.Realms, Known: a.Sessions.Known, Limit: perMinute(60),
+		},
+		ForwardAuth: gateway.ForwardAuth{Off: !a.Config.Server.ForwardAuth.Enabled, Proxies: asking, Secret: a.Config.Server.ForwardAuth.Secret},
+		Rules:       rules, Folded: folded, Routes: gateway.NewRoutes(a.upstreams), Sessions: a.Sessions, Fail: a.Pages, Audit: a.Audit,
 		PublicURL: public, Prefix: a.Config.Server.PathPrefix, StrictTransport: a.strictTransport(),
 	}, nil
 }
@@ -150,18 +158,20 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 			Logouts: perMinute(240),
 		},
 	}
-	mux := http.NewServeMux()
-	mux.Handle(prefix+"/auth", a.Pages.Handle(gate.Forward))
-	mux.Handle("/", pages.Routes())
 	exempt := []string{
 		"POST " + prefix + "/callback/{provider}",           // form_post: proves itself by state and browser cookie
 		"POST " + prefix + "/logout/backchannel/{provider}", // proves itself by its signature
 	}
-	protected, err := middleware.CrossOrigin(public, a.Pages, exempt, mux)
+	protected, err := middleware.CrossOrigin(public, a.Pages, exempt, pages.Routes())
 	if err != nil {
 		return nil, err
 	}
-	return middleware.SecureHeaders(a.strictTransport(), protected), nil
+	// A proxy that asks carries the method and the Origin of the request it asks about, so it stands outside the protection of our forms.
+	mux := http.NewServeMux()
+	mux.Handle(prefix+"/auth", a.Pages.Handle(gate.Forward))
+	mux.Handle(prefix+"/auth/", a.Pages.Handle(gate.Forward))
+	mux.Handle("/", protected)
+	return middleware.SecureHeaders(a.strictTransport(), mux), nil
 }
 
 func perMinute(n int) *throttle.Limiter { return &throttle.Limiter{PerMinute: n} }

@@ -50,6 +50,7 @@ func TestScripts(t *testing.T) {
 			"url": command((*world).cmdURL), "see": see, "crm-saw": command((*world).cmdCRMSaw), "mail": command((*world).cmdMail),
 			"no-mail": command((*world).cmdNoMail), "pause": command((*world).cmdPause), "idp": command((*world).cmdIDP),
 			"header": command((*world).cmdHeader), "fetch": command((*world).cmdFetch), "logged": logged, "race": command((*world).cmdRace),
+			"assertion": command((*world).cmdAssertion), "send": command((*world).cmdSend), "capture": command((*world).cmdCapture), "idp-token": command((*world).cmdIDPToken),
 		},
 	})
 }

@@ -47,6 +47,11 @@ type Event struct {
 	UserAgent string `json:"user_agent,omitempty"`
 	// Reference is the request id that error pages and log lines show.
 	Reference string `json:"reference,omitempty"`
+	// Rule is the access rule that decided, and Request what was asked for: method and path, never the query.
+	Rule    string `json:"rule,omitempty"`
+	Request string `json:"request,omitempty"`
+	// Detail says more, such as which conditions of the rule failed; for people to read.
+	Detail string `json:"detail,omitempty"`
 }
 
 // Recorder takes events. Record is safe for concurrent use, does not fail, and fills Time when it is zero.

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"crmgate/internal/account"
+	"crmgate/internal/audit"
+	"crmgate/internal/bearer"
 	"crmgate/internal/mail"
 	"crmgate/internal/page"
 	"crmgate/internal/policy"
@@ -13,22 +15,25 @@ import (
 	"crmgate/internal/redisstore"
 	"crmgate/internal/session"
 	"crmgate/internal/sqlstore"
+	"crmgate/internal/token"
 )
 
 // Config is the whole file.
 type Config struct {
-	Server    ServerConfig      `json:"server" jsonschema:"Where the gateway listens and what the world calls it."`
-	Upstreams []proxy.Config    `json:"upstreams" jsonschema:"The CRM behind the gateway; at least one."`
-	Access    policy.Config     `json:"access" jsonschema:"Who may pass where."`
-	Providers []provider.Config `json:"providers" jsonschema:"Sources of corporate identity."`
-	Local     account.Config    `json:"local" jsonschema:"Accounts whose password the gateway itself keeps."`
-	Session   session.Config    `json:"session" jsonschema:"How long somebody stays signed in."`
-	Storage   sqlstore.Config   `json:"storage" jsonschema:"The database."`
-	Redis     redisstore.Config `json:"redis" jsonschema:"Used where session.store is redis."`
-	Mail      mail.Config       `json:"mail" jsonschema:"The way to people's mailboxes."`
-	Branding  page.Config       `json:"branding" jsonschema:"What the pages and mails look like."`
-	Admins    AdminsConfig      `json:"admins" jsonschema:"Who administers the gateway."`
-	Log       LogConfig         `json:"log" jsonschema:"The log on standard error."`
+	Server    ServerConfig        `json:"server" jsonschema:"Where the gateway listens and what the world calls it."`
+	Upstreams []proxy.Config      `json:"upstreams" jsonschema:"The CRM behind the gateway; at least one."`
+	Access    policy.Config       `json:"access" jsonschema:"Who may pass where."`
+	Providers []provider.Config   `json:"providers" jsonschema:"Sources of corporate identity."`
+	Local     account.Config      `json:"local" jsonschema:"Accounts whose password the gateway itself keeps."`
+	Session   session.Config      `json:"session" jsonschema:"How long somebody stays signed in."`
+	Storage   sqlstore.Config     `json:"storage" jsonschema:"The database."`
+	Redis     redisstore.Config   `json:"redis" jsonschema:"Used where session.store is redis."`
+	Mail      mail.Config         `json:"mail" jsonschema:"The way to people's mailboxes."`
+	Branding  page.Config         `json:"branding" jsonschema:"What the pages and mails look like."`
+	Tokens    bearer.Config       `json:"tokens" jsonschema:"Access tokens with which programs use the CRM in somebody's name."`
+	Audit     audit.Config        `json:"audit" jsonschema:"The trail of security events."`
+	Admins    policy.AdminsConfig `json:"admins" jsonschema:"Who administers the gateway."`
+	Log       LogConfig           `json:"log" jsonschema:"The log on standard error."`
 }
 
 // Default returns what an empty file means: the defaults of every section.
@@ -45,8 +50,10 @@ type ServerConfig struct {
 	// OpsListen is host:port for health and metrics; empty turns that listener off.
 	OpsListen string `json:"ops_listen" jsonschema:"Host:port of /healthz, /readyz and /metrics; empty turns them off."`
 	// TrustedProxies are networks and single addresses whose X-Forwarded-* headers are believed (middleware.ParseProxies).
-	TrustedProxies []string        `json:"trusted_proxies" jsonschema:"Networks (CIDR) and addresses of the load balancers whose X-Forwarded-* headers are believed."`
-	TLS            ServerTLSConfig `json:"tls" jsonschema:"Certificate of the public listener; without one it speaks plain HTTP."`
+	TrustedProxies []string `json:"trusted_proxies" jsonschema:"Networks (CIDR) and addresses of the load balancers whose X-Forwarded-* headers are believed."`
+	// ForwardAuth is who may ask /_gate/auth.
+	ForwardAuth ForwardAuthConfig `json:"forward_auth" jsonschema:"Who may ask /_gate/auth about requests, for a proxy in front that keeps the traffic to itself."`
+	TLS         ServerTLSConfig   `json:"tls" jsonschema:"Certificate of the public listener; without one it speaks plain HTTP."`
 	// ProxyProtocol makes the trusted proxies begin each connection with a PROXY header, version 2.
 	ProxyProtocol bool `json:"proxy_protocol" jsonschema:"The trusted proxies begin each connection with a PROXY header, version 2."`
 	// HTTPListen is host:port of a listener that sends browsers to public_url; empty opens none.
@@ -58,6 +65,18 @@ type ServerConfig struct {
 	ShutdownGrace time.Duration `json:"shutdown_grace" jsonschema:"How long running requests may take after SIGTERM."`
 }
 
+// ForwardAuthConfig is `server.forward_auth`.
+type ForwardAuthConfig struct {
+	Enabled bool `json:"enabled" jsonschema:"False where no proxy asks and all traffic passes through the gateway."`
+	// Proxies are those of trusted_proxies that may ask; empty is all of them.
+	Proxies    []string     `json:"proxies" jsonschema:"Those of trusted_proxies that ask; none: any of them may."`
+	Secret     token.Secret `json:"secret" jsonschema:"The proxy has to send this in X-Crmgate-Forward-Secret; empty asks for none."`
+	SecretFile string       `json:"secret_file" jsonschema:"A file that holds secret."`
+}
+
+// Default returns the section's defaults.
+func (ForwardAuthConfig) Default() ForwardAuthConfig { return ForwardAuthConfig{Enabled: true} }
+
 // ServerTLSConfig is `server.tls`: both files, or ACME, or neither. Files are read again when they change.
 type ServerTLSConfig struct {
 	CertFile string     `json:"cert_file" jsonschema:"PEM file with the certificate and its chain."`
@@ -68,12 +87,6 @@ type ServerTLSConfig struct {
 // Default returns the section's defaults.
 func (ServerConfig) Default() ServerConfig {
 	return ServerConfig{Listen: ":8443", PathPrefix: "/_gate", OpsListen: "127.0.0.1:9090", DataDir: "./data", ShutdownGrace: 10 * time.Second}
-}
-
-// AdminsConfig is the `admins` section; somebody who is in either list is an administrator.
-type AdminsConfig struct {
-	Groups []string `json:"groups" jsonschema:"Members of these groups administer the gateway."`
-	Emails []string `json:"emails" jsonschema:"These people administer the gateway."`
 }
 
 // LogConfig is the `log` section.

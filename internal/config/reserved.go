@@ -22,7 +22,6 @@ type reservedKey struct {
 // reservedKeys is the table. A key leaves it when the package that fulfils it declares a field of that name.
 func reservedKeys() []reservedKey {
 	return []reservedKey{
-		{pattern: "access.rules[].require_factor", only: false, about: "Ask for a second factor; reserved."},
 		{pattern: "providers[].factor", only: "trust", about: "Second factor on top of the provider's own; reserved."},
 		{pattern: "local.password.min_length_with_factor", only: 8, about: "Shortest password beside a second factor; reserved."},
 		{pattern: "local.password.max_age", only: time.Duration(0), about: "How long a password may be used; reserved."},

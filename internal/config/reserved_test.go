@@ -35,8 +35,6 @@ tracing: {otlp_endpoint: ""}
 		{"deep inside", base + "factors:\n  sms:\n    url: https://sms.example.com\n    headers: [{name: a, value: b}]\n", []string{
 			`c.yaml:8: factors.sms.url: is not supported by this version with another value than "" (Leave it out.)`,
 			`c.yaml:9: factors.sms.headers: is not supported by this version with another value than [] (Leave it out.)`}},
-		{"a field that exists already", base + "access:\n  rules:\n    - {name: a, paths: [/a/**], allow: signed_in, require_factor: true}\n",
-			[]string{`c.yaml:8: access.rules[0].require_factor: is not supported by this version with another value than false (Leave it out.)`}},
 		{"a wrong shape", base + "tracing: {otlp_endpoint: []}\n",
 			[]string{`c.yaml:6: tracing.otlp_endpoint: must be a single value, not a list`}},
 		{"an unknown key inside", base + "tracing: {otlp_endpiont: x}\n",

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"crmgate/internal/audit"
 	"crmgate/internal/fault"
 	"crmgate/internal/policy"
 	"crmgate/internal/proxy"
@@ -63,25 +62,21 @@ func (h *Handler) locateAsIs(r *http.Request, refused error) (proxy.Path, place,
 
 // host returns the host that a request is for. A target that names another one than we are is refused.
 func (h *Handler) host(r *http.Request, path proxy.Path) (string, error) {
-	host := audit.OriginOf(r.Context()).Host
-	if host == "" {
-		host = r.Host
-	}
 	if path.Authority != "" && bareHost(path.Authority) != bareHost(h.PublicURL.Host) && !h.Routes.names(path.Authority) {
 		return "", fault.New(fault.Invalid, "This is not the address of the application.").WithReason("authority")
 	}
-	return host, nil
+	return hostOf(r), nil
 }
 
-// strictest decides by every rule that a request may be under.
-func (h *Handler) strictest(at place, who policy.Subject) policy.Decision {
-	d := h.Rules.Decide(at.rule, who)
-	for _, rule := range at.also {
-		if other := h.Rules.Decide(rule, who); rank(other.Outcome) > rank(d.Outcome) {
-			d = other
+// strictest decides by every rule that a request may be under, and says which of them it was.
+func (h *Handler) strictest(at place, who policy.Subject) (rule int, d policy.Decision) {
+	rule, d = at.rule, h.Rules.Decide(at.rule, who)
+	for _, also := range at.also {
+		if other := h.Rules.Decide(also, who); rank(other.Outcome) > rank(d.Outcome) {
+			rule, d = also, other
 		}
 	}
-	return d
+	return rule, d
 }
 
 // rank orders outcomes by how much they keep out.

@@ -46,6 +46,7 @@ type Config struct {
 	Scopes                []string      `json:"scopes" jsonschema:"Added to openid, profile, email and the preset's."`
 	Claims                ClaimsConfig  `json:"claims" jsonschema:"The names of the claims that differ between providers."`
 	Request               RequestConfig `json:"request" jsonschema:"What is added to the question to the provider."`
+	API                   APIConfig     `json:"api" jsonschema:"Access tokens of this provider that open the CRM to programs."`
 	Logout                string        `json:"logout" jsonschema:"provider also ends the provider's own session at sign-out, local does not."`
 
 	// Directories.

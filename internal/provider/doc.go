@@ -15,6 +15,7 @@
 //	token_endpoint.go, client_auth.go   what is sent to it, and who says so      userinfo.go  claims that the ID token lacks
 //	discovery.go  metadata: lazily, once for all, daily                          keys.go      published keys, and when to fetch them
 //	verify.go     which ID tokens are ours                                       claims.go    what the claims mean
+//	bearer.go     which access tokens open the CRM to programs
 //	github.go     OAuth 2.0 without OpenID Connect                               preset.go    how a preset file is read
 //	ldap.go       a directory: search, then bind                                 ldapconn.go  connections, several servers
 //	ldapschema.go what OpenLDAP, 389 DS and FreeIPA call things, as data         ldappool.go  connections of the service account
@@ -52,6 +53,9 @@
 //     administrator switched groups on. Groups are wanted when claims.groups, groups.allow or groups.map is set.
 //   - The key of a person is ("iss", "sub"); for Entra ID "oid" takes the place of "sub" when "tid" is the tenant, because sub
 //     changes when the application is registered anew.
+//   - Access tokens of programs (bearer.go) are for an audience of their own, never the client_id, or every ID token would open the CRM. Anybody may
+//     send one at any rate, so keys are fetched only for a key id that is not known. A client's own token stands for a local account only
+//     where client and subject are both configured.
 //
 // The relying-party tests of the OpenID Foundation's conformance suite, and ours that hold the same. Profiles basic, form post and config;
 // logout: RP-initiated, back-channel, front-channel; refresh tokens. A name after the slash is the case, one before the dot another package.

@@ -39,6 +39,8 @@ type dialect struct {
 	check func(Config, claims) *fault.Error
 	// subject names the person; default "sub".
 	subject func(Config, claims) string
+	// bearerSubject names the person in an access token, where that differs from the ID token; default what subject says.
+	bearerSubject func(Config, claims) string
 	// emailVerified decides whether the address is proved; default a JSON true in "email_verified".
 	emailVerified func(Config, claims, string) bool
 	// claims are other names of claims; the configuration goes before them. A name here does not make the groups wanted.

@@ -25,5 +25,11 @@ func presetOkta(c Config) Config {
 
 func openOkta(c Config, env Env) (identity.Provider, error) {
 	// Okta has no select_account; its sign-in page offers other accounts.
-	return newRedirector(c, env, dialect{choosePrompt: "login"})
+	return newRedirector(c, env, dialect{choosePrompt: "login", bearerSubject: oktaBearerSubject})
+}
+
+// oktaBearerSubject is the user's id: in Okta's access tokens "sub" is the name that the person signs in with, which may change.
+func oktaBearerSubject(_ Config, token claims) string {
+	uid, _ := token.text("uid")
+	return uid
 }

@@ -53,6 +53,7 @@ func (c Config) Validate() fault.Problems {
 	if _, err := loadCA(c.CAFile); err != nil {
 		p.Add("ca_file", "Name a readable file with PEM certificates.", "%v", err)
 	}
+	c.API.validate(c.Type, c.ClientID, &p)
 	k, ok, err := find(c.Type)
 	if !ok || err != nil {
 		p.Add("type", "Use one of "+strings.Join(Types(), ", ")+".", "%q is no type of provider", c.Type)

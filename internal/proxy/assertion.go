@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -49,6 +50,7 @@ type Signer struct{ ring atomic.Pointer[ring] }
 type ring struct {
 	signer jose.Signer
 	jwks   []byte
+	ids    []string
 }
 
 // NewSigner returns a Signer with keys of purpose "assertion", newest first.
@@ -62,7 +64,13 @@ func (s *Signer) Use(keys ...token.Key) error {
 	if len(keys) == 0 {
 		return errors.New("sign assertions: no key")
 	}
-	r := &ring{}
+	r := &ring{ids: make([]string, 0, len(keys))}
+	for _, k := range keys {
+		r.ids = append(r.ids, k.ID)
+	}
+	if known := s.ring.Load(); known != nil && slices.Equal(known.ids, r.ids) {
+		return nil // assertions are signed anew when the ring is another one
+	}
 	var set jose.JSONWebKeySet
 	for i, k := range keys {
 		parsed, err := x509.ParsePKCS8PrivateKey(k.Material)
@@ -147,6 +155,8 @@ func (u *Upstream) boundTo(r *http.Request, path Path) *boundTo {
 type assertion struct {
 	header     []string
 	renew, end time.Time
+	// ring holds the key that it was signed with. Where the signer has another one, that key may have been withdrawn.
+	ring *ring
 }
 
 // sign makes an assertion; bound is nil for one that holds for every request.
@@ -164,9 +174,10 @@ func (u *Upstream) sign(p Person, bound *boundTo) (*assertion, error) {
 	if !p.AuthTime.IsZero() {
 		c.AuthTime = p.AuthTime.Unix()
 	}
+	ring := u.Signer.ring.Load() // before it is signed: a change in between leads to one signature too many, not to one too few
 	compact, err := u.Signer.sign(c)
 	if err != nil {
 		return nil, err
 	}
-	return &assertion{header: []string{compact}, renew: now.Add(life / 2), end: now.Add(life)}, nil
+	return &assertion{header: []string{compact}, renew: now.Add(life / 2), end: now.Add(life), ring: ring}, nil
 }

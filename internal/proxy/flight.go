@@ -12,6 +12,13 @@ import (
 // Alive reports whether the session with an id is live, without counting as its use; an error means that nobody can know now.
 type Alive func(ctx context.Context, session string) (bool, error)
 
+type aliveKey struct{}
+
+// WithAlive says how to ask whether a request may go on that no session let in.
+func WithAlive(ctx context.Context, alive func(context.Context) (bool, error)) context.Context {
+	return context.WithValue(ctx, aliveKey{}, alive)
+}
+
 const (
 	// watchEvery is how often the sessions behind requests under way are looked at, and how long a request is left alone at first.
 	watchEvery = 4 * time.Second
@@ -21,7 +28,9 @@ const (
 
 // flight is a request under way that somebody is signed in for. It is part of what is allocated for the request anyway.
 type flight struct {
-	session    string
+	session string
+	// alive is nil for a session; it is how to ask about anything else.
+	alive      func(context.Context) (bool, error)
 	began      int64
 	prev, next *flight
 	// what is closed when the session ends: the answer's body, the request's, the tunnel. Guarded by the shard's lock, like ended.
@@ -46,11 +55,8 @@ type flightShard struct {
 	_    [64]byte // two shards in one cache line would slow each other down
 }
 
-// newFlights returns nil where nobody can be asked; nothing is watched then.
+// newFlights watches no session where alive is nil.
 func newFlights(alive Alive) *flights {
-	if alive == nil {
-		return nil
-	}
 	fs := &flights{alive: alive}
 	for i := range fs.shards {
 		head := &fs.shards[i].head
@@ -63,10 +69,19 @@ func (fs *flights) shard(session string) *flightShard {
 	return &fs.shards[(int(session[len(session)-1])*7+int(session[len(session)/2]))%len(fs.shards)]
 }
 
-// add notes a request that is made for somebody. One that no session lets in is not watched.
-func (fs *flights) add(f *flight, id *Identity, what io.Closer, now time.Time) {
-	if fs == nil || id == nil || id.person.Session == "" {
+// add notes a request that is made for somebody. One that neither a session lets in nor anything that can be asked about is not watched.
+func (fs *flights) add(ctx context.Context, f *flight, id *Identity, what io.Closer, now time.Time) {
+	switch {
+	case id == nil || id.person.Session == "":
 		return
+	case id.person.Binding != "":
+		if fs.alive == nil {
+			return
+		}
+	default: // what has no secret of its own is no session
+		if f.alive, _ = ctx.Value(aliveKey{}).(func(context.Context) (bool, error)); f.alive == nil {
+			return
+		}
 	}
 	f.session, f.began, f.what = id.person.Session, now.UnixNano(), what
 	sh := fs.shard(f.session)
@@ -117,13 +132,13 @@ func (fs *flights) look() {
 	sessions, busy := fs.sessions(time.Now().Add(-watchEvery / 2).UnixNano())
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, watchers)
-	for session := range sessions {
+	for session, alive := range sessions {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
 			ctx, cancel := context.WithTimeout(context.Background(), watchEvery)
 			defer cancel()
-			if alive, err := fs.alive(ctx, session); err == nil && !alive {
+			if lives, err := alive(ctx); err == nil && !lives {
 				fs.end(session)
 			}
 		})
@@ -135,16 +150,20 @@ func (fs *flights) look() {
 	}
 }
 
-// sessions returns those with a request that began before a moment, and whether there is any request at all.
-func (fs *flights) sessions(before int64) (sessions map[string]struct{}, busy bool) {
-	sessions = map[string]struct{}{}
+// sessions returns those with a request that began before a moment, with how to ask about each, and whether there is any request at all.
+func (fs *flights) sessions(before int64) (sessions map[string]func(context.Context) (bool, error), busy bool) {
+	sessions = map[string]func(context.Context) (bool, error){}
 	for i := range fs.shards {
 		sh := &fs.shards[i]
 		sh.mu.Lock()
 		for f := sh.head.next; f != &sh.head; f = f.next {
 			busy = true
 			if f.began < before && !f.ended {
-				sessions[f.session] = struct{}{}
+				session, alive := f.session, f.alive
+				if alive == nil {
+					alive = func(ctx context.Context) (bool, error) { return fs.alive(ctx, session) }
+				}
+				sessions[session] = alive
 			}
 		}
 		sh.mu.Unlock()

@@ -65,7 +65,7 @@ func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, path Path, i
 		sent = &body{from: r, to: out}
 		out.Body, out.Trailer = sent, u.announced(r.Trailer)
 	}
-	u.flights.add(&early.flight, id, sent.closer(), now)
+	u.flights.add(r.Context(), &early.flight, id, sent.closer(), now)
 	defer u.flights.done(&early.flight)
 	res, err := u.attempt(out, r, path, id, early, &sent, e, again)
 	defer sent.Close() // the Transport may still be reading when it has given up

@@ -138,10 +138,10 @@ func (id *Identity) write(head *wire.Head, now time.Time, bound func() *boundTo)
 // current returns an assertion that has life left. One request signs the next one while the others still use the old one.
 func (id *Identity) current(now time.Time) (*assertion, error) {
 	a := id.assertion.Load()
-	if a == nil || now.Before(a.renew) {
+	if a == nil || now.Before(a.renew) && a.ring == id.upstream.Signer.ring.Load() {
 		return a, nil
 	}
-	if now.Before(a.end) && !id.signing.CompareAndSwap(false, true) {
+	if now.Before(a.end) && a.ring == id.upstream.Signer.ring.Load() && !id.signing.CompareAndSwap(false, true) {
 		return a, nil
 	}
 	defer id.signing.Store(false)

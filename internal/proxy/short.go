@@ -89,7 +89,7 @@ func (u *Upstream) shortcut(w http.ResponseWriter, r *http.Request, path Path, i
 	if before > 0 {
 		h = http.Header{} // what stands there is kept and must not be mixed with the CRM's
 	}
-	u.flights.add(&sr.flight, id, nil, now)
+	u.flights.add(r.Context(), &sr.flight, id, nil, now)
 	defer func() { // also where the answer breaks off
 		u.flights.done(&sr.flight)
 		e.short.heads.Put(sr)

@@ -33,7 +33,7 @@ func (u *Upstream) upgrade(w http.ResponseWriter, r *http.Request, path Path, id
 	r = r.WithContext(ctx)
 	now := u.now()
 	var f flight
-	u.flights.add(&f, id, canceled(cancel), now)
+	u.flights.add(ctx, &f, id, canceled(cancel), now)
 	defer u.flights.done(&f)
 	var expire []string
 	way := &tunnelTo{upstream: u, in: r, path: path, id: id, endpoint: u.choose(r, id, nil)}

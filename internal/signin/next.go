@@ -180,12 +180,5 @@ func addressFor(realms *identity.Realms, via, email string, saidDoubtful bool) (
 	if via == account.OwnerLocal {
 		return email, false
 	}
-	owner, ok := realms.Owner(email)
-	switch {
-	case ok && owner.Info().ID == via:
-		return email, false
-	case ok:
-		return "", true
-	}
-	return email, saidDoubtful
+	return realms.Vouched(via, email, saidDoubtful)
 }
