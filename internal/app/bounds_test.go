@@ -26,7 +26,7 @@ local: {reset: {enabled: false}}
 access: {rules: [{name: all, paths: [/**], allow: anyone}]}
 upstreams: [{id: crm, urls: [%q]}]
 `, addr, addr, t.TempDir(), crm.URL))
-	eventually(t, "an answer", func() error {
+	answers(t, "an answer", func() error {
 		res, err := http.Get("http://" + addr + "/up")
 		if err == nil {
 			err = res.Body.Close()

@@ -92,8 +92,8 @@ func visitor(root *x509.Certificate, addr, before string) *http.Client {
 	}
 }
 
-// eventually asks until the answer is right.
-func eventually(t *testing.T, what string, ask func() error) {
+// answers asks until the answer is right.
+func answers(t *testing.T, what string, ask func() error) {
 	t.Helper()
 	var err error
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
@@ -142,7 +142,7 @@ upstreams: [{id: crm, urls: [%q, %q]}]
 		}
 		return nil
 	}
-	eventually(t, "the first certificate", func() error { return serves(first) })
+	answers(t, "the first certificate", func() error { return serves(first) })
 	second, secondCert, secondDER := makeCertificate(t, "crm.example.com", root, rootKey)
 	// Half of a renewal must change nothing.
 	if err := os.WriteFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secondDER}), 0o600); err != nil {
@@ -153,7 +153,7 @@ upstreams: [{id: crm, urls: [%q, %q]}]
 		t.Errorf("with half of a renewal: %v", err)
 	}
 	writeCertificate(t, dir, second, secondDER)
-	eventually(t, "the second certificate", func() error { return serves(secondCert) })
+	answers(t, "the second certificate", func() error { return serves(secondCert) })
 
 	res, err := browser.Get("https://crm.example.com/_gate/help")
 	if err != nil {
@@ -217,7 +217,7 @@ local: {reset: {enabled: false}}
 upstreams: [{id: crm, urls: [%q]}]
 `, addr, dir, ca.url, recordingCRM(t).URL))
 	browser := visitor(ca.root, addr, "")
-	eventually(t, "a page", func() error {
+	answers(t, "a page", func() error {
 		res, err := browser.Get("https://crm.example.com/x")
 		if err != nil {
 			return err

@@ -50,7 +50,8 @@ func (c *Core) probe(ctx context.Context) []config.Finding {
 		}
 	}
 	if c.Mail != nil {
-		probes = append(probes, probe{path: "mail.smtp", hint: "check host, port, security and credentials", try: c.Mail.Ping})
+		probes = append(probes, probe{path: "mail.smtp", hint: "check host, port, security and credentials", try: c.Mail.Ping},
+			probe{path: "mail", hint: "'crmgate mail list' says why", try: c.mailIsStuck})
 	}
 	for i, u := range c.Config.Upstreams {
 		for j, raw := range u.URLs {
