@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -161,4 +162,16 @@ func (u *Upstream) Answer(h http.Header, id *Identity) error {
 		h[AssertionHeader] = []string{""}
 	}
 	return id.apply(h, u.now())
+}
+
+// AnswerCredentials writes into such an answer what the CRM may have of a request's own: its cookies, and an Authorization that the gateway
+// has not consumed. Empty says that nothing is left.
+func (u *Upstream) AnswerCredentials(h, request http.Header) {
+	left := http.Header{"Cookie": slices.Clone(request["Cookie"])}
+	u.Names.stripCookies(left)
+	h["Cookie"] = []string{strings.Join(left["Cookie"], "; ")}
+	h["Authorization"] = []string{""}
+	if lines := request["Authorization"]; len(lines) == 1 {
+		h["Authorization"] = []string{lines[0]}
+	}
 }
