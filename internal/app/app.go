@@ -12,6 +12,7 @@ import (
 	"crmgate/internal/gateway"
 	"crmgate/internal/middleware"
 	"crmgate/internal/policy"
+	"crmgate/internal/provider"
 	"crmgate/internal/proxy"
 	"crmgate/internal/signin"
 	"crmgate/internal/throttle"
@@ -118,19 +119,22 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 	cfg, prefix := a.Config, a.Config.Server.PathPrefix
 	flow := &signin.Flow{
 		Realms: a.Realms, Accounts: a.Accounts, Attempts: a.DB, Sessions: a.Sessions, Audit: a.Audit, Sealer: a.Sealer, Once: a.DB,
-		Count: a.metrics.logout, LocalEnabled: cfg.Local.Enabled, BaseURL: a.baseURL(), Prefix: prefix,
+		ChangeLocal: a.Accounts.ChangePassword,
+		Count:       a.metrics.logout, LocalEnabled: cfg.Local.Enabled, BaseURL: a.baseURL(), Prefix: prefix,
 	}
 	pages := &web.Handler{
-		Flow: flow, Logouts: flow,
+		Flow: flow, Logouts: flow, Universal: flow,
 		Accounts: a.Accounts, Sessions: a.Sessions, Realms: a.Realms, Pages: a.Pages, Prefix: prefix,
 		BaseURL: a.baseURL(), Secure: a.Sessions.Secure,
 		Direct: a.onlyWayIn(), Local: cfg.Local.Enabled,
 		MailedReset:  cfg.Local.Enabled && cfg.Local.Reset.Enabled && cfg.Mail.Enabled(),
-		LinkLifetime: cfg.Local.Reset.LinkLifetime, MinLength: cfg.Local.Password.MinLength,
-		Keys: func(context.Context) ([]byte, error) { return a.signer.JWKS(), nil },
+		LinkLifetime: cfg.Local.Reset.LinkLifetime, RequireUsername: cfg.Local.Reset.RequireUsername, MailFrom: cfg.Mail.Address(), LockDuration: cfg.Local.Lockout.Duration,
+		Explain: provider.Explain,
+		Keys:    func(context.Context) ([]byte, error) { return a.signer.JWKS(), nil },
 		// Held-up people behind one office address must not be: the limits are for machines.
 		Limits: web.Limits{
 			Starts: perMinute(240), Callbacks: perMinute(60), Passwords: perMinute(120), Resets: perMinute(60), Links: perMinute(120),
+			Checks:  perMinute(240),
 			Logouts: perMinute(240),
 		},
 	}

@@ -19,6 +19,7 @@ import (
 //	idp token STATUS                         has the token endpoint answer with a status; 0 heals it
 //	idp refreshed N                          demands that refresh tokens were used N times so far
 //	idp sid PERSON                           puts the name of their session into $SID
+//	(and what one maker alone does: vendor_test.go)
 //	idp logout-token SUBJECT SID STATUS      sends a logout token twice: the first time it is answered with STATUS, then with 400
 func (w *world) cmdIDP(ts *testscript.TestScript, args []string) error {
 	edit := func(change func(*fakeidp.User)) error { return w.idp.UpdateUser(args[1], change) }
@@ -56,7 +57,7 @@ func (w *world) cmdIDP(ts *testscript.TestScript, args []string) error {
 	case "logout-token":
 		return w.sendLogout(ts.Getenv("GATE")+"/_gate/logout/backchannel/contoso", args[1], args[2], args[3])
 	}
-	return fmt.Errorf("idp knows no %q", args[0])
+	return w.vendor(ts, args)
 }
 
 func (w *world) sendLogout(to, subject, sid, want string) error {

@@ -148,6 +148,7 @@ func New(c Config) (*Server, error) {
 		pushed:     map[string]pushed{},
 		calls:      map[string]int{},
 	}
+	s.vendor.Store(&Vendor{})
 	s.faults.Store(&faultState{released: make(chan struct{})})
 	s.pages, err = newPages(s)
 	if err != nil {

@@ -26,6 +26,7 @@ type Server struct {
 	pages  *pages
 	mux    *http.ServeMux
 	faults atomic.Pointer[faultState]
+	vendor atomic.Pointer[Vendor]
 
 	mu         sync.Mutex // guards all below
 	clients    []Client
@@ -183,6 +184,7 @@ func (s *Server) routes() *http.ServeMux {
 	mux.HandleFunc("POST /token", s.count(EndpointToken, s.token))
 	mux.HandleFunc("POST /par", s.count(EndpointPAR, s.par))
 	mux.HandleFunc("/userinfo", s.count(EndpointUserinfo, s.userinfo))
+	s.vendorRoutes(mux)
 	// Opened by browsers, from anywhere.
 	mux.HandleFunc("/authorize", s.count(EndpointAuthorize, s.authorize))
 	mux.HandleFunc("/logout", s.count(EndpointLogout, s.logout))

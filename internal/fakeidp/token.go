@@ -43,7 +43,10 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	}
 	status, body := http.StatusUnauthorized, map[string]any{"error": "invalid_client"}
 	if authenticated {
-		status, body = s.exchange(c, req, r.PostFormValue("redirect_uri"), f.Faults)
+		var application bool
+		if status, body, application = s.applicationToken(req, r.PostFormValue("scope")); !application {
+			status, body = s.exchange(c, req, r.PostFormValue("redirect_uri"), f.Faults)
+		}
 	}
 	if code, ok := body["error"].(string); ok {
 		s.recordError(n, code)
@@ -139,6 +142,7 @@ func (s *Server) tokens(c Client, u User, g grant, f Faults) (map[string]any, er
 	now := s.now()
 	access := randomHex(24)
 	claims := s.idClaims(c, u, g, access)
+	s.vendorClaims(claims)
 	if f.EditIDToken != nil {
 		f.EditIDToken(claims)
 	}

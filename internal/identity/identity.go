@@ -185,6 +185,7 @@ type Revalidator interface {
 
 // Logout is what a provider's logout token or address names (OpenID Connect Back-Channel Logout 1.0 section 2.4).
 type Logout struct {
+	// Issuer is empty where the provider speaks for several and did not say which one it is.
 	Issuer string
 	// Subject and Session ("sid"): at least one is set. Where Session is set, that session alone ends.
 	Subject, Session string

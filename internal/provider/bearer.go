@@ -77,7 +77,7 @@ func (r *redirector) IssuedBearer(raw string) bool {
 		return false
 	}
 	iss, _ := c.text("iss")
-	return iss == r.cfg.Issuer && r.audienceFits(c)
+	return (iss == r.cfg.Issuer || r.speaksFor(iss)) && r.audienceFits(c)
 }
 
 func (r *redirector) audienceFits(c claims) bool {
@@ -95,6 +95,9 @@ func (r *redirector) VerifyBearer(ctx context.Context, raw string) (identity.Bea
 	}
 	m, err := r.metadata(ctx)
 	if err != nil {
+		return identity.Bearer{}, err
+	}
+	if m, err = r.metadataFor(ctx, m, raw); err != nil {
 		return identity.Bearer{}, err
 	}
 	c, err := r.bearerClaims(ctx, m, raw)
@@ -118,7 +121,7 @@ func (r *redirector) VerifyBearer(ctx context.Context, raw string) (identity.Bea
 	case r.dialect.subject != nil:
 		b.Identity.Subject = r.dialect.subject(r.cfg, c)
 	}
-	if b.Identity.Groups, err = r.groups(c); err != nil {
+	if b.Identity.Groups, err = r.groups(ctx, m, c, ""); err != nil {
 		return identity.Bearer{}, err
 	}
 	b.Identity.AMR, b.Identity.AuthTime = c.texts("amr"), c.seconds("auth_time")

@@ -34,20 +34,22 @@ type Config struct {
 
 	// OpenID Connect.
 
-	Issuer                string        `json:"issuer" jsonschema:"The issuer exactly as the provider spells it, closing slash included. Types entra and google know theirs."`
-	Organizations         []string      `json:"organizations" jsonschema:"Type github: only members of one of these organisations (contoso) or teams (contoso/sales) sign in."`
-	TenantID              string        `json:"tenant_id" jsonschema:"Type entra: the directory (tenant) id, a GUID."`
-	ClientID              string        `json:"client_id" jsonschema:"The id under which the provider knows the gateway."`
-	ClientSecret          token.Secret  `json:"client_secret" jsonschema:"The secret that belongs to client_id."`
-	ClientSecretFile      string        `json:"client_secret_file" jsonschema:"A file that holds client_secret."`
-	ClientAuth            string        `json:"client_auth" jsonschema:"client_secret_basic, client_secret_post, private_key_jwt or none. Empty is client_secret_post for entra and google and client_secret_basic for the others."`
-	ClientKeyFile         string        `json:"client_key_file" jsonschema:"private_key_jwt: a PEM file with the client's private key."`
-	ClientCertificateFile string        `json:"client_certificate_file" jsonschema:"private_key_jwt: the certificate by which the provider knows the key; needed for Entra ID."`
-	Scopes                []string      `json:"scopes" jsonschema:"Added to openid, profile, email and the preset's."`
-	Claims                ClaimsConfig  `json:"claims" jsonschema:"The names of the claims that differ between providers."`
-	Request               RequestConfig `json:"request" jsonschema:"What is added to the question to the provider."`
-	API                   APIConfig     `json:"api" jsonschema:"Access tokens of this provider that open the CRM to programs."`
-	Logout                string        `json:"logout" jsonschema:"provider also ends the provider's own session at sign-out, local does not."`
+	Issuer                string          `json:"issuer" jsonschema:"The issuer exactly as the provider spells it, closing slash included. Types entra and google know theirs."`
+	Organizations         []string        `json:"organizations" jsonschema:"Type github: only members of one of these organisations (contoso) or teams (contoso/sales) sign in."`
+	TenantID              string          `json:"tenant_id" jsonschema:"Type entra: the directory (tenant) id, a GUID."`
+	Tenants               []string        `json:"tenants" jsonschema:"Type entra: further tenants whose accounts sign in with the same button. The registration must then be for several organisations."`
+	ClientID              string          `json:"client_id" jsonschema:"The id under which the provider knows the gateway."`
+	ClientSecret          token.Secret    `json:"client_secret" jsonschema:"The secret that belongs to client_id."`
+	ClientSecretFile      string          `json:"client_secret_file" jsonschema:"A file that holds client_secret."`
+	ClientAuth            string          `json:"client_auth" jsonschema:"client_secret_basic, client_secret_post, private_key_jwt or none. Empty is client_secret_post for entra and google and client_secret_basic for the others."`
+	ClientKeyFile         string          `json:"client_key_file" jsonschema:"private_key_jwt: a PEM file with the client's private key."`
+	ClientCertificateFile string          `json:"client_certificate_file" jsonschema:"private_key_jwt: the certificate by which the provider knows the key; needed for Entra ID."`
+	Scopes                []string        `json:"scopes" jsonschema:"Added to openid, profile, email and the preset's."`
+	Claims                ClaimsConfig    `json:"claims" jsonschema:"The names of the claims that differ between providers."`
+	Request               RequestConfig   `json:"request" jsonschema:"What is added to the question to the provider."`
+	GroupsAPI             GroupsAPIConfig `json:"groups_api" jsonschema:"Where groups are asked that do not come with the sign-in: Microsoft Graph, Google."`
+	API                   APIConfig       `json:"api" jsonschema:"Access tokens of this provider that open the CRM to programs."`
+	Logout                string          `json:"logout" jsonschema:"provider also ends the provider's own session at sign-out, local does not."`
 
 	// Directories.
 
@@ -89,7 +91,7 @@ type GroupsConfig struct {
 
 	Base   string `json:"base" jsonschema:"Where groups stand in the directory. Empty reads the memberOf attribute of the person instead."`
 	Filter string `json:"filter" jsonschema:"Finds the groups of a person; {dn} and {username} are the person's, escaped. Empty is the type's own."`
-	Name   string `json:"name" jsonschema:"The attribute that names a group; dn takes its whole DN. Empty is cn."`
+	Name   string `json:"name" jsonschema:"The attribute that names a group; dn takes its whole DN. Empty is cn. For groups_api: id, displayName, onPremisesSamAccountName or mail at Microsoft, where empty is id; email or name at Google, where empty is email."`
 	Nested bool   `json:"nested" jsonschema:"Also finds groups through groups. Needs base."`
 }
 

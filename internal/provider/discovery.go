@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,6 +54,8 @@ func (e *mismatch) Error() string {
 // discovery finds out about one issuer when somebody first needs it, and again once a day.
 type discovery struct {
 	issuer string
+	// place is where the document is where that is not below the issuer; empty otherwise.
+	place  string
 	client *http.Client
 	log    *slog.Logger
 	now    func() time.Time
@@ -117,7 +120,7 @@ func (d *discovery) ask(ctx context.Context) <-chan singleflight.Result {
 
 func (d *discovery) fetch(ctx context.Context) (*metadata, error) {
 	var m metadata
-	address := strings.TrimSuffix(d.issuer, "/") + "/.well-known/openid-configuration"
+	address := strings.TrimSuffix(cmp.Or(d.place, d.issuer), "/") + "/.well-known/openid-configuration"
 	if err := getJSON(ctx, d.client, address, "", &m); err != nil {
 		return nil, fmt.Errorf("discover: %w", err)
 	}

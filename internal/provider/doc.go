@@ -15,6 +15,8 @@
 //	token_endpoint.go, client_auth.go   what is sent to it, and who says so      userinfo.go  claims that the ID token lacks
 //	discovery.go  metadata: lazily, once for all, daily                          keys.go      published keys, and when to fetch them
 //	verify.go     which ID tokens are ours                                       claims.go    what the claims mean
+//	entratenants.go  several tenants behind one button                           graph.go googlegroups.go groupsapi.go   groups that tokens do not hold
+//	oktalogout.go Universal Logout: all sessions of a person                     refusaltable.go refusalfind.go   what codes mean, and finding them
 //	bearer.go     which access tokens open the CRM to programs
 //	github.go     OAuth 2.0 without OpenID Connect                               preset.go    how a preset file is read
 //	ldap.go       a directory: search, then bind                                 ldapconn.go  connections, several servers
@@ -46,13 +48,28 @@
 //   - No redirect leads a question to another origin, and a POST nowhere. Answers over 1 MB are refused.
 //   - Claims are read by exact name. encoding/json ignores case, and "SUB" must not be able to overrule "sub".
 //   - email_verified counts when it is the JSON value true. Entra ID does not send it: there an address counts in the
-//     domains of the entry (one tenant, whose administrator we are configured to believe) or with xms_edov.
+//     domains of the entry (one tenant, whose administrator we are configured to believe) or with xms_edov, which comes as
+//     true, 1 or either as a string. With several tenants only xms_edov counts: one could claim the addresses of the other.
 //   - The groups claim is a string (one group, commas and all) or an array of strings; null and absent are none. Anything else, and
 //     groups that were left out because there are too many, refuses the sign-in where groups are wanted: less is not
-//     none where a rule keeps a group out. Overage always refuses, because a provider sends it only where an
-//     administrator switched groups on. Groups are wanted when claims.groups, groups.allow or groups.map is set.
-//   - The key of a person is ("iss", "sub"); for Entra ID "oid" takes the place of "sub" when "tid" is the tenant, because sub
-//     changes when the application is registered anew.
+//     none where a rule keeps a group out. Groups are wanted when claims.groups, groups.allow or groups.map is set.
+//   - Overage is resolved through Microsoft Graph where the entry is Entra ID, and refuses everywhere else, also where Graph will not
+//     answer: a provider sends it only where an administrator switched groups on. The address is ours, never the one in
+//     _claim_sources; further pages stay below it. The person's token is tried first (User.Read needs no administrator), then one of the
+//     application. What may not be read is no answer. Google's groups come the same way, by a service account, and always where that is set up.
+//     Answers are believed for three minutes; failures are not remembered. Okta leaves out what is beyond 100 groups and says
+//     nothing: that is logged and let through, because it cannot be told from somebody who is in exactly 100.
+//   - The key of a person is ("iss", "sub"); for Entra ID "oid" takes the place of "sub" when "tid" is an allowed tenant, because sub
+//     changes when the application is registered anew. The tenant is in the issuer, so (tid, oid) is the key, and an entry that one tenant was
+//     enough for keeps its links when others join it.
+//   - Several tenants of Entra ID: the browser goes to the door for all organisations, the token's tid only chooses among the listed tenants, and the
+//     token is then held against that tenant's issuer, byte for byte, and that tenant's keys. No check of the library is switched off.
+//     The tenant of private accounts cannot be listed.
+//   - A refusal is explained by the provider's own code where the table has it, else by the standard's error. Of a description only what
+//     has the form of a code or of a case's id is ever shown. Explain finds codes for people who type them; it answers from the table alone and
+//     returns nothing that was typed.
+//   - pwd_url is believed on Microsoft's hosts and the entry's own reset page, and not at all where the administrator wrote change_url.
+//   - Universal Logout is believed from the organisation's own keys, for exactly our address, ten minutes at most and once.
 //   - Access tokens of programs (bearer.go) are for an audience of their own, never the client_id, or every ID token would open the CRM. Anybody may
 //     send one at any rate, so keys are fetched only for a key id that is not known. A client's own token stands for a local account only
 //     where client and subject are both configured.

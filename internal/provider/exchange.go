@@ -26,7 +26,8 @@ func (r *redirector) Exchange(ctx context.Context, cb identity.Callback) (identi
 		return identity.Identity{}, err
 	}
 	// RFC 9207 section 2.4: an answer of another provider must not be taken for this one's.
-	if iss := cb.Params.Get("iss"); (cb.Params.Has("iss") || m.SendsIssuer) && iss != m.IssuerURL {
+	iss, named := cb.Params.Get("iss"), cb.Params.Has("iss")
+	if (named || m.SendsIssuer) && !r.isIssuer(m, iss) {
 		return identity.Identity{}, r.garbled("response_issuer")
 	}
 	if cb.Params.Has("error") {
@@ -38,6 +39,12 @@ func (r *redirector) Exchange(ctx context.Context, cb identity.Callback) (identi
 	tokens, err := r.redeem(ctx, m, code, cb.Verifier)
 	if err != nil {
 		return identity.Identity{}, r.codeRefused(err)
+	}
+	if m, err = r.metadataFor(ctx, m, tokens.IDToken); err != nil {
+		return identity.Identity{}, err
+	}
+	if named && iss != m.IssuerURL {
+		return identity.Identity{}, r.garbled("response_issuer")
 	}
 	verified, err := r.verifier.verify(ctx, m, presented{raw: tokens.IDToken, nonce: cb.Nonce, accessToken: tokens.AccessToken})
 	if err != nil {
@@ -81,7 +88,7 @@ func (r *redirector) identify(ctx context.Context, m *metadata, verified claims,
 		return identity.Identity{}, fault.Wrap(fault.Forbidden, fmt.Sprintf("%s sent a mail address that cannot be right. "+
 			"Please ask your administrator to correct it there.", r.cfg.displayName()), err).WithReason("malformed_email").WithNext(fault.NextHelp)
 	}
-	if id.Groups, err = r.groups(all); err != nil {
+	if id.Groups, err = r.groups(ctx, m, all, accessToken); err != nil {
 		return identity.Identity{}, err
 	}
 	id.Provider, id.Issuer, id.Subject = r.cfg.ID, m.IssuerURL, subject
@@ -90,6 +97,9 @@ func (r *redirector) identify(ctx context.Context, m *metadata, verified claims,
 	}
 	if r.dialect.emailVerified != nil {
 		id.EmailVerified = id.Email != "" && r.dialect.emailVerified(r.cfg, all, id.Email)
+	}
+	if r.dialect.enrich != nil {
+		r.dialect.enrich(r.cfg, verified, &id)
 	}
 	return id, nil
 }
@@ -102,8 +112,13 @@ func (r *redirector) wantsGroups() bool {
 
 // groups reads, filters and renames the groups. Groups that there are but that we cannot read are never "no groups": a
 // rule that keeps a group out would let everybody of it in.
-func (r *redirector) groups(c claims) ([]string, error) {
+func (r *redirector) groups(ctx context.Context, m *metadata, c claims, accessToken string) ([]string, error) {
 	name := r.names.Groups
+	if r.dialect.moreGroups != nil {
+		if groups, ok, err := r.dialect.moreGroups(ctx, m, c, accessToken); err != nil || ok {
+			return r.cfg.Groups.choose(groups), err
+		}
+	}
 	if !c.has(name) && c.overage(name) {
 		return nil, r.groupsUnreadable("groups_overage", errors.New("the provider left the groups out because there are too many; "+
 			"let it send only groups that are assigned to the application, or use roles"))
@@ -111,6 +126,9 @@ func (r *redirector) groups(c claims) ([]string, error) {
 	groups, err := c.groups(name)
 	if err != nil && r.wantsGroups() {
 		return nil, r.groupsUnreadable("groups_malformed", err)
+	}
+	if r.dialect.sawGroups != nil {
+		r.dialect.sawGroups(c, groups)
 	}
 	return r.cfg.Groups.choose(groups), nil
 }

@@ -54,11 +54,18 @@ func (r *redirector) FrontChannel(params url.Values) (identity.Logout, error) {
 	if sid == "" || len(sid) > maxName {
 		return identity.Logout{}, r.logoutRefused(bad("logout_session", "front-channel logout: sid has %d bytes", len(sid)))
 	}
-	alone := r.dialect.sidAlone && !params.Has("iss")
-	if iss := params.Get("iss"); iss != r.cfg.Issuer && !alone {
+	several := r.dialect.authority
+	iss := params.Get("iss")
+	switch {
+	case !params.Has("iss") && r.dialect.sidAlone && several != nil:
+		return identity.Logout{Session: sid}, nil // of whichever of them
+	case !params.Has("iss") && r.dialect.sidAlone:
+		iss = r.cfg.Issuer
+	}
+	if (several == nil && iss != r.cfg.Issuer) || (several != nil && !several.knows(iss)) {
 		return identity.Logout{}, r.logoutRefused(bad("logout_issuer", "front-channel logout: iss is %q", clip(iss)))
 	}
-	return identity.Logout{Issuer: r.cfg.Issuer, Session: sid}, nil
+	return identity.Logout{Issuer: iss, Session: sid}, nil
 }
 
 // logoutRefused is a logout request that is not believed, or whose keys cannot be had. A provider's program reads it, hardly ever a person.

@@ -33,6 +33,8 @@ type redirector struct {
 type dialect struct {
 	// choosePrompt asks for the page on which another account can be chosen; default select_account.
 	choosePrompt string
+	// tunePrompt puts a prompt, which may be empty, into this type's words.
+	tunePrompt func(prompt string) string
 	// authParams are added to the authorization request.
 	authParams url.Values
 	// check refuses a verified ID token that is not for us.
@@ -43,6 +45,17 @@ type dialect struct {
 	bearerSubject func(Config, claims) string
 	// emailVerified decides whether the address is proved; default a JSON true in "email_verified".
 	emailVerified func(Config, claims, string) bool
+	// authority is set where the provider speaks for several issuers.
+	authority authority
+	// moreGroups finds groups that the claims do not hold; ok is false where the claims say all there is to say. With it the userinfo
+	// endpoint is not asked for groups.
+	moreGroups func(ctx context.Context, m *metadata, all claims, accessToken string) (groups []string, ok bool, err error)
+	// sawGroups looks at the groups claim as it came.
+	sawGroups func(all claims, groups []string)
+	// ping tries what a sign-in needs beside the provider itself.
+	ping func(ctx context.Context) error
+	// enrich adds what only this type tells about a person.
+	enrich func(Config, claims, *identity.Identity)
 	// claims are other names of claims; the configuration goes before them. A name here does not make the groups wanted.
 	claims ClaimsConfig
 	// groupKeys reads a groups claim that is an object: its keys are the groups.
@@ -55,8 +68,6 @@ type dialect struct {
 	assertIssuer bool
 	// sidAlone takes a front-channel request that names a session without the issuer.
 	sidAlone bool
-	// explain finds a better sentence for an error; nil keeps the general one.
-	explain func(Config, url.Values) *fault.Error
 }
 
 func presetOIDC(c Config) Config {
@@ -202,18 +213,26 @@ func (r *redirector) Ping(ctx context.Context) error {
 	if _, _, err := m.keys.known(ctx); err != nil {
 		return r.unreachable(err)
 	}
+	if r.dialect.ping != nil {
+		return r.dialect.ping(ctx)
+	}
 	return nil
 }
 
 // metadata is discovery with a sentence.
 func (r *redirector) metadata(ctx context.Context) (*metadata, error) {
 	m, err := r.discovery.get(ctx)
-	if err == nil {
-		return m, nil
-	}
+	return m, r.undiscovered(err)
+}
+
+// undiscovered puts what went wrong with discovery into a sentence; nil stays nil.
+func (r *redirector) undiscovered(err error) error {
 	var wrong *mismatch
-	if errors.As(err, &wrong) {
-		return nil, r.misconfigured("issuer_mismatch", err)
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &wrong):
+		return r.misconfigured("issuer_mismatch", err)
 	}
-	return nil, r.unreachable(err)
+	return r.unreachable(err)
 }

@@ -103,7 +103,10 @@ func (r *redirector) AuthURL(ctx context.Context, req identity.AuthRequest) (str
 
 // authParams are the parameters of the request.
 func (r *redirector) authParams(m *metadata, req identity.AuthRequest) url.Values {
-	v := url.Values{}
+	v, prompt := url.Values{}, r.prompt(m, req)
+	if r.dialect.tunePrompt != nil {
+		prompt = r.dialect.tunePrompt(prompt)
+	}
 	for _, p := range r.cfg.Request.Params {
 		v.Set(p.Name, p.Value)
 	}
@@ -114,7 +117,7 @@ func (r *redirector) authParams(m *metadata, req identity.AuthRequest) url.Value
 		"client_id": r.cfg.ClientID, "redirect_uri": r.env.RedirectURI, "response_type": "code", "scope": strings.Join(r.scopes(m), " "),
 		"state": req.State, "nonce": req.Nonce,
 		"code_challenge": oauth2.S256ChallengeFromVerifier(req.Verifier), "code_challenge_method": "S256",
-		"prompt": r.prompt(m, req), "domain_hint": r.cfg.Request.DomainHint, "acr_values": strings.Join(r.cfg.Request.ACRValues, " "),
+		"prompt": prompt, "domain_hint": r.cfg.Request.DomainHint, "acr_values": strings.Join(r.cfg.Request.ACRValues, " "),
 	} {
 		if value != "" {
 			v.Set(name, value)

@@ -19,12 +19,15 @@ func (r *redirector) Revalidate(ctx context.Context, g identity.Grant) (identity
 	if err != nil {
 		return identity.Identity{}, err
 	}
-	if g.Issuer != m.IssuerURL {
+	if !r.isIssuer(m, g.Issuer) {
 		return identity.Identity{}, r.grantEnded("grant_issuer", fmt.Errorf("refresh: the session is of issuer %q", clip(g.Issuer)))
 	}
 	tokens, err := r.tokens(ctx, m, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {g.RefreshToken}})
 	if err != nil {
 		return identity.Identity{}, r.refreshRefused(err)
+	}
+	if m, err = r.metadataAt(ctx, m, g.Issuer); err != nil {
+		return identity.Identity{RefreshToken: tokens.RefreshToken}, err
 	}
 	id, err := r.reread(ctx, m, g, tokens)
 	if err != nil {

@@ -77,6 +77,11 @@ func (r *redirector) post(ctx context.Context, m *metadata, address string, form
 	if err := r.auth.add(m, form, header); err != nil {
 		return err
 	}
+	return postForm(ctx, r.client, address, form, header, into)
+}
+
+// postForm is post in nobody's name.
+func postForm(ctx context.Context, client *http.Client, address string, form url.Values, header http.Header, into any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", address, err)
@@ -84,7 +89,7 @@ func (r *redirector) post(ctx context.Context, m *metadata, address string, form
 	header.Set("Content-Type", "application/x-www-form-urlencoded")
 	header.Set("Accept", "application/json")
 	req.Header = header
-	res, err := r.client.Do(req)
+	res, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", address, bare(err))
 	}

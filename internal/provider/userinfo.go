@@ -15,7 +15,7 @@ func (r *redirector) incomplete(c claims) bool {
 	}
 	email, _ := c.text(r.names.Email)
 	_, groups := c[r.names.Groups]
-	return email == "" || (r.wantsGroups() && !groups)
+	return email == "" || (r.wantsGroups() && !groups && r.dialect.moreGroups == nil)
 }
 
 // userinfo asks for the claims that the ID token lacks (OpenID Connect Core section 5.3). An answer about somebody else is an

@@ -59,6 +59,12 @@ func (c Config) Validate() fault.Problems {
 		p.Add("type", "Use one of "+strings.Join(Types(), ", ")+".", "%q is no type of provider", c.Type)
 		return p
 	}
+	if c.GroupsAPI != (GroupsAPIConfig{}) && c.Type != "entra" && c.Type != "google" {
+		p.Add("groups_api", "Remove it.", "type %s tells groups at the sign-in or not at all", c.Type)
+	}
+	if len(c.Tenants) > 0 && c.Type != "entra" {
+		p.Add("tenants", "Remove it.", "type %s has no tenants", c.Type)
+	}
 	if !slices.Contains([]string{"ldap", "active_directory"}, c.Type) && (c.PasswordChange || c.Schema != "") {
 		p.Add("password_change", "Leave out password_change and schema; password.change_url names the provider's own page.", "only a directory's passwords can be changed here")
 	}

@@ -52,6 +52,35 @@ func TestValidate(t *testing.T) {
 		{"ldap", good("ldap"), nil},
 		{"active_directory", good("active_directory"), nil},
 
+		{"several tenants", set("entra", func(c *provider.Config) { c.Tenants = []string{secondTenant} }), nil},
+		{"several tenants and none before", set("entra", func(c *provider.Config) { c.TenantID, c.Tenants = "", []string{tenant, secondTenant} }), nil},
+		{"no tenant", set("entra", func(c *provider.Config) { c.TenantID = "" }), []string{"tenant_id"}},
+		{"the tenant common", set("entra", func(c *provider.Config) { c.TenantID = "common" }), []string{"tenant_id"}},
+		{"one of several is organizations", set("entra", func(c *provider.Config) { c.Tenants = []string{"organizations"} }), []string{"tenants"}},
+		{"everybody's private account", set("entra", func(c *provider.Config) { c.Tenants = []string{"9188040d-6c67-4c5b-b112-36a304b66dad"} }), []string{"tenants"}},
+		{"another cloud", set("entra", func(c *provider.Config) { c.Issuer = "https://login.microsoftonline.us/" + tenant + "/v2.0" }), nil},
+		{"another tenant's issuer", set("entra", func(c *provider.Config) { c.Issuer = "https://login.microsoftonline.com/" + secondTenant + "/v2.0" }), []string{"issuer"}},
+		{"Graph of another cloud", set("entra", func(c *provider.Config) { c.GroupsAPI.URL = "https://dod-graph.microsoft.us" }), nil},
+		{"Graph elsewhere", set("entra", func(c *provider.Config) { c.GroupsAPI.URL = "https://graph.evil.example" }), []string{"groups_api.url"}},
+		{"Graph in the clear", set("entra", func(c *provider.Config) { c.GroupsAPI.URL = "http://graph.microsoft.com" }), []string{"groups_api.url"}},
+		{"Graph on this machine", set("entra", func(c *provider.Config) { c.GroupsAPI.URL = "http://127.0.0.1:8080/graph" }), nil},
+		{"groups of Google at Entra ID", set("entra", func(c *provider.Config) { c.GroupsAPI.Source = "directory" }), []string{"groups_api.source"}},
+		{"a name that Graph does not have", set("entra", func(c *provider.Config) { c.Groups.Name = "cn" }), []string{"groups.name"}},
+		{"Google without a key", set("google", func(c *provider.Config) { c.GroupsAPI.Source = "directory" }), []string{"groups_api.service_account_file", "groups_api.admin_email"}},
+		{"Google with something else", set("google", func(c *provider.Config) {
+			c.GroupsAPI = provider.GroupsAPIConfig{Source: "cloud_identity", ServiceAccount: "{}", AdminEmail: "admin@contoso.com"}
+		}), []string{"groups_api.service_account"}},
+		{"Google complete", set("google", func(c *provider.Config) {
+			c.GroupsAPI = provider.GroupsAPIConfig{Source: "directory", ServiceAccount: keyFile(t, "https://oauth2.googleapis.com/token"), AdminEmail: "admin@contoso.com"}
+		}), nil},
+		{"a token address that is not Google's", set("google", func(c *provider.Config) {
+			c.GroupsAPI = provider.GroupsAPIConfig{Source: "directory", ServiceAccount: keyFile(t, "https://evil.example/token"), AdminEmail: "admin@contoso.com"}
+		}), []string{"groups_api.service_account"}},
+		{"Graph at Google", set("google", func(c *provider.Config) { c.GroupsAPI.Source = "graph" }), []string{"groups_api.source"}},
+
+		{"groups API of nobody", set("okta", func(c *provider.Config) { c.GroupsAPI.URL = "https://x.example" }), []string{"groups_api"}},
+		{"tenants of nobody", set("oidc", func(c *provider.Config) { c.Tenants = []string{tenant} }), []string{"tenants"}},
+
 		{"everything missing", provider.Config{}, []string{"id", "link_by_email", "type"}},
 		{"unknown type", set("oidc", func(c *provider.Config) { c.Type = "saml" }), []string{"type"}},
 		{"id in capitals", set("oidc", func(c *provider.Config) { c.ID = "Contoso" }), []string{"id"}},

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -45,16 +46,10 @@ func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case s == nil:
 	case s.Provider == account.OwnerLocal:
-		to = h.Prefix + "/reset"
+		to = h.Prefix + "/sign-in/change-password"
 	default:
-		info, ok := h.provider(s)
-		switch {
-		case ok && info.Password.ChangeHere:
-			to = h.changeURL(info)
-		case ok && info.Password.ChangeURL != "":
-			to = info.Password.ChangeURL
-		case ok && info.Password.ResetURL != "":
-			to = info.Password.ResetURL
+		if info, ok := h.provider(s); ok {
+			to = cmp.Or(h.passwordURL(s, info), to)
 		}
 	}
 	redirect(w, r, to)

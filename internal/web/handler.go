@@ -41,11 +41,13 @@ type Sessions interface {
 type Handler struct {
 	Flow Flow
 	// Logouts takes the providers' logout messages; nil answers them with 404.
-	Logouts  Logouts
-	Accounts Accounts
-	Sessions Sessions
-	Realms   *identity.Realms
-	Pages    *page.Pages
+	Logouts Logouts
+	// Universal takes requests to end all sessions of a person; nil answers them with 404.
+	Universal UniversalLogouts
+	Accounts  Accounts
+	Sessions  Sessions
+	Realms    *identity.Realms
+	Pages     *page.Pages
 	// Prefix is server.path_prefix.
 	Prefix string
 	// BaseURL is public_url plus path_prefix, for addresses that programs read.
@@ -61,9 +63,17 @@ type Handler struct {
 	MailedReset bool
 	// LinkLifetime is how long a mailed reset link works; zero is not mentioned.
 	LinkLifetime time.Duration
-	// MinLength is the shortest new password, in characters.
-	MinLength int
-	Limits    Limits
+	// Explain finds what is known about an error code in a text that somebody typed; nil offers no such help.
+	Explain func(text string) (identity.Advice, bool)
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+	// LockDuration is how long an account stays locked after wrong passwords; zero is not mentioned.
+	LockDuration time.Duration
+	// RequireUsername makes the reset form ask for the user name as well.
+	RequireUsername bool
+	// MailFrom is the address that mails come from, to be allowed through filters; empty is not mentioned.
+	MailFrom string
+	Limits   Limits
 	// Keys returns the JWK Set of the assertion keys; nil gives 404.
 	Keys func(context.Context) ([]byte, error)
 }
@@ -78,6 +88,8 @@ type Limits struct {
 	Passwords *throttle.Limiter
 	// Resets counts requests for a reset.
 	Resets *throttle.Limiter
+	// Checks counts passwords that are looked at while they are typed.
+	Checks *throttle.Limiter
 	// Links counts one-time links opened and used.
 	Links *throttle.Limiter
 	// Logouts counts bad logout tokens, and front-channel requests.
@@ -102,11 +114,17 @@ func (h *Handler) Routes() http.Handler {
 	at("/reset/{token}", h.openLink(resetLink()), nil)
 	at("/invite/set", h.showSet(inviteLink()), h.set(inviteLink()))
 	at("/invite/{token}", h.openLink(inviteLink()), nil)
+	at("/withdraw", h.showWithdraw, h.withdraw)
+	at("/withdraw/{token}", h.openLink(withdrawLink()), nil)
+	at("/password-check", nil, asProgram(h.checkPassword))
 	at("/sign-out", h.showSignOut, h.signOut)
 	at("/signed-out", h.signedOut, nil)
 	if h.Logouts != nil {
 		at("/logout/backchannel/{provider}", nil, asProgram(h.backChannel))
 		at("/logout/frontchannel/{provider}", h.frontChannel, nil)
+	}
+	if h.Universal != nil {
+		at("/logout/universal/{provider}", nil, asProgram(h.universalLogout))
 	}
 	at("/help", h.help, nil)
 	at("/account", h.account, nil)
@@ -221,7 +239,7 @@ func hurry(w http.ResponseWriter) (relax func()) {
 
 // word cuts what a stranger wrote down to something that may stand in a log line as a reason.
 func word(s string) string {
-	known := []string{"identifier", "password", "password_confirm", "current_password", "remember", "return_to", "provider", "switch", "logout_token"}
+	known := []string{"identifier", "password", "password_confirm", "username", "current_password", "remember", "return_to", "provider", "switch", "logout_token"}
 	if slices.Contains(known, s) {
 		return s
 	}

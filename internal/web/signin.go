@@ -38,6 +38,8 @@ type signInPage struct {
 	OtherURL string
 	// SignedInAs and Continue are set where the browser is signed in already.
 	SignedInAs, Continue string
+	// PasswordEnd is set where the company password of who is signed in ends soon.
+	PasswordEnd *passwordEnd
 }
 
 // lastUsedWay is shown above the field that it fills in. Provider is empty for a password of our own.
@@ -55,6 +57,7 @@ func (h *Handler) showSignIn(w http.ResponseWriter, r *http.Request) error {
 	// Who cannot be looked up is shown the page as a stranger is; signing in will say what is wrong.
 	if s, err := h.Sessions.Lookup(r); err == nil && s != nil && !req.SelectAccount {
 		data.SignedInAs, data.Continue = s.Email, signin.ReturnTo(req.ReturnTo)
+		data.PasswordEnd = h.passwordEnd(s)
 	}
 	if req.SelectAccount {
 		h.forget(w, r)
