@@ -109,7 +109,7 @@ func (a *App) newGateway(public *url.URL) (*gateway.Handler, error) {
 		},
 		ForwardAuth: gateway.ForwardAuth{Off: !a.Config.Server.ForwardAuth.Enabled, Proxies: asking, Secret: a.Config.Server.ForwardAuth.Secret,
 			Redirect: a.Config.Server.ForwardAuth.Redirect},
-		Rules:       rules, Routes: gateway.NewRoutes(a.upstreams), Sessions: a.Sessions, Fail: a.Pages, Audit: a.Audit,
+		Rules: rules, Routes: gateway.NewRoutes(a.upstreams), Sessions: a.Sessions, Fail: a.Pages, Audit: a.Audit,
 		PublicURL: public, Prefix: a.Config.Server.PathPrefix,
 	}, nil
 }
