@@ -124,8 +124,9 @@ func (a *App) newGateway(public *url.URL) (*gateway.Handler, error) {
 		Bearers: &gateway.Bearers{
 			Tokens: a.Tokens, Accounts: a.DB, Realms: a.Realms, Known: a.Sessions.Known, Limit: perMinute(60),
 		},
-		ForwardAuth: gateway.ForwardAuth{Off: !a.Config.Server.ForwardAuth.Enabled, Proxies: asking, Secret: a.Config.Server.ForwardAuth.Secret},
-		Rules:       rules, Folded: folded, Routes: gateway.NewRoutes(a.upstreams), Sessions: a.Sessions, Fail: a.Pages, Audit: a.Audit,
+		ForwardAuth: gateway.ForwardAuth{Off: !a.Config.Server.ForwardAuth.Enabled, Proxies: asking, Secret: a.Config.Server.ForwardAuth.Secret,
+			Redirect: a.Config.Server.ForwardAuth.Redirect},
+		Rules: rules, Folded: folded, Routes: gateway.NewRoutes(a.upstreams), Sessions: a.Sessions, Fail: a.Pages, Audit: a.Audit,
 		PublicURL: public, Prefix: a.Config.Server.PathPrefix, StrictTransport: a.strictTransport(),
 	}, nil
 }
