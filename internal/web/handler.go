@@ -18,6 +18,7 @@ import (
 	"crmgate/internal/session"
 	"crmgate/internal/signin"
 	"crmgate/internal/throttle"
+	"crmgate/internal/token"
 )
 
 const (
@@ -67,6 +68,8 @@ type Handler struct {
 	Explain func(text string) (identity.Advice, bool)
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
+	// Sealer seals the current password of somebody who must choose a new one, until they have; nil lets it be typed again.
+	Sealer *token.Sealer
 	// MinLength is the shortest new password, in characters.
 	MinLength int
 	Limits    Limits
@@ -230,7 +233,7 @@ func hurry(w http.ResponseWriter) (relax func()) {
 
 // word cuts what a stranger wrote down to something that may stand in a log line as a reason.
 func word(s string) string {
-	known := []string{"identifier", "password", "password_confirm", "current_password", "remember", "return_to", "provider", "switch", "logout_token"}
+	known := []string{"identifier", "password", "password_confirm", "current_password", "proven", "remember", "return_to", "provider", "switch", "logout_token"}
 	if slices.Contains(known, s) {
 		return s
 	}
