@@ -48,7 +48,8 @@ func (c *Core) probe(ctx context.Context) []config.Finding {
 		}
 	}
 	if c.Mail != nil {
-		probes = append(probes, probe{"mail.smtp", "check host, port, security and credentials", c.Mail.Ping})
+		probes = append(probes, probe{"mail.smtp", "check host, port, security and credentials", c.Mail.Ping},
+			probe{"mail", "'crmgate mail list' says why", c.mailIsStuck})
 	}
 	for i, u := range c.Config.Upstreams {
 		for j, raw := range u.URLs {

@@ -14,6 +14,9 @@ import (
 func (a *App) opsHandler() http.Handler {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if a.Core != nil && a.Mail != nil {
+		reg.MustRegister(mailQueue{a.Core})
+	}
 	a.metrics.register(reg)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })

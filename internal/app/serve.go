@@ -161,7 +161,7 @@ func every(ctx context.Context, interval time.Duration, do func(context.Context)
 func (a *App) sweep(ctx context.Context) {
 	now := time.Now()
 	for what, do := range map[string]func(context.Context, time.Time) (int, error){
-		"sessions": a.Sessions.Store.SweepSessions, "attempts": a.DB.SweepAttempts, "tokens": a.DB.SweepTokens,
+		"sessions": a.Sessions.Store.SweepSessions, "attempts": a.DB.SweepAttempts, "tokens": a.DB.SweepTokens, "removed accounts": a.Accounts.PurgeRemoved,
 		"what was used once": a.DB.SweepOnce, "access tokens": a.Tokens.Sweep, "security events": a.sweepEvents,
 	} {
 		if n, err := do(ctx, now); err != nil && ctx.Err() == nil {

@@ -27,10 +27,6 @@ func reservedKeys() []reservedKey {
 		{pattern: "upstreams[].cookies", only: cookiesConfig{}, about: "What happens to the CRM's cookies; reserved."},
 		{pattern: "upstreams[].health", only: healthConfig{Interval: 10 * time.Second}, about: "Active health checks; reserved."},
 		{pattern: "providers[].factor", only: "trust", about: "Second factor on top of the provider's own; reserved."},
-		{pattern: "local.password.min_length_with_factor", only: 8, about: "Shortest password beside a second factor; reserved."},
-		{pattern: "local.password.max_age", only: time.Duration(0), about: "How long a password may be used; reserved."},
-		{pattern: "local.password.breach_check", only: "", about: "List of breached passwords; reserved."},
-		{pattern: "local.reset.require_username", only: false, about: "Ask for address and username; reserved."},
 		{pattern: "factors", about: "Second factors; reserved.", only: factorsConfig{
 			Policy: "optional", RequiredFor: requiredForConfig{Admins: true},
 			Allowed:        []string{"passkey", "totp", "email", "sms", "recovery"},
