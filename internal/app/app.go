@@ -155,6 +155,7 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 		MailedReset:  cfg.Local.Enabled && cfg.Local.Reset.Enabled && cfg.Mail.Enabled(),
 		LinkLifetime: cfg.Local.Reset.LinkLifetime, RequireUsername: cfg.Local.Reset.RequireUsername, MailFrom: cfg.Mail.Address(), LockDuration: cfg.Local.Lockout.Duration,
 		Explain: provider.Explain,
+		Sealer:  a.Sealer,
 		Keys:    func(context.Context) ([]byte, error) { return a.signer.JWKS(), nil },
 		// Held-up people behind one office address must not be: the limits are for machines.
 		Limits: web.Limits{
