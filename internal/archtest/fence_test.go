@@ -25,6 +25,7 @@ var fences = []fence{
 	{"password hashing", []string{"golang.org/x/crypto/argon2", "golang.org/x/crypto/bcrypt", "golang.org/x/crypto/scrypt", "golang.org/x/crypto/pbkdf2", "crypto/pbkdf2"}, []string{"internal/account"}},
 	{"templates", []string{"html/template", "text/template"}, []string{"internal/page"}},
 	{"gorilla's sessions", []string{"github.com/gorilla/sessions", "github.com/gorilla/securecookie"}, []string{"internal/session"}},
+	{"certificates by ACME", []string{"golang.org/x/crypto/acme"}, []string{"internal/app"}},
 	{"SMTP", []string{"github.com/wneessen/go-mail", "net/smtp"}, []string{"internal/mail"}},
 	{"the command line", []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "flag"}, []string{"cmd/crmgate"}},
 	{"what only tests need", []string{"testing", "net/http/httptest", "github.com/google/go-cmp", "github.com/chromedp", "github.com/rogpeppe/go-internal", "github.com/emersion"}, []string{suite}},

@@ -22,10 +22,6 @@ type reservedKey struct {
 // reservedKeys is the table. A key leaves it when the package that fulfils it declares a field of that name.
 func reservedKeys() []reservedKey {
 	return []reservedKey{
-		{pattern: "server.tls.acme", only: acmeConfig{}, about: "Certificates by ACME; reserved."},
-		{pattern: "upstreams[].paths_as_is", only: false, about: "Pass encoded slashes and the like on; reserved."},
-		{pattern: "upstreams[].cookies", only: cookiesConfig{}, about: "What happens to the CRM's cookies; reserved."},
-		{pattern: "upstreams[].health", only: healthConfig{Interval: 10 * time.Second}, about: "Active health checks; reserved."},
 		{pattern: "providers[].factor", only: "trust", about: "Second factor on top of the provider's own; reserved."},
 		{pattern: "factors", about: "Second factors; reserved.", only: factorsConfig{
 			Policy: "optional", RequiredFor: requiredForConfig{Admins: true},
@@ -35,22 +31,6 @@ func reservedKeys() []reservedKey {
 		{pattern: "factors.policy", also: []any{"off"}},
 		{pattern: "tracing", only: tracingConfig{}, about: "OpenTelemetry; reserved."},
 	}
-}
-
-type acmeConfig struct {
-	Domains  []string `json:"domains"`
-	Email    string   `json:"email"`
-	CacheDir string   `json:"cache_dir"`
-}
-
-type cookiesConfig struct {
-	Clear []string `json:"clear"`
-	Bind  bool     `json:"bind"`
-}
-
-type healthConfig struct {
-	Path     string        `json:"path"`
-	Interval time.Duration `json:"interval"`
 }
 
 type factorsConfig struct {

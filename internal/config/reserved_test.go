@@ -35,9 +35,6 @@ tracing: {otlp_endpoint: ""}
 		{"deep inside", base + "factors:\n  sms:\n    url: https://sms.example.com\n    headers: [{name: a, value: b}]\n", []string{
 			`c.yaml:8: factors.sms.url: is not supported by this version with another value than "" (Leave it out.)`,
 			`c.yaml:9: factors.sms.headers: is not supported by this version with another value than [] (Leave it out.)`}},
-		{"in a list item", upstream + "    health: {path: /up}\n    paths_as_is: true\n", []string{
-			`c.yaml:6: upstreams[0].health.path: is not supported by this version with another value than "" (Leave it out.)`,
-			`c.yaml:7: upstreams[0].paths_as_is: is not supported by this version with another value than false (Leave it out.)`}},
 		{"a wrong shape", base + "tracing: {otlp_endpoint: []}\n",
 			[]string{`c.yaml:6: tracing.otlp_endpoint: must be a single value, not a list`}},
 		{"an unknown key inside", base + "tracing: {otlp_endpiont: x}\n",

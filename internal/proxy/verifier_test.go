@@ -84,7 +84,7 @@ func TestVerifierExamples(t *testing.T) {
 	real := assertionOf(t, signer, issuer, audience, proxy.Person{ID: "a1", Email: "ann@contoso.com", Name: "Änn", Groups: []string{"sales, north"}})
 	private := privateKey(t, current)
 	good := func(change map[string]any) map[string]any {
-		c := map[string]any{"iss": issuer, "aud": audience, "sub": "a1", "email": "ann@contoso.com", "groups": []string{}, "exp": time.Now().Add(time.Minute).Unix(), "iat": time.Now().Unix()}
+		c := map[string]any{"iss": issuer, "aud": audience, "sub": "a1", "email": "ann@contoso.com", "groups": []string{}, "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix()}
 		for k, v := range change {
 			if c[k] = v; v == nil {
 				delete(c, k)
@@ -167,7 +167,7 @@ func assertionOf(t *testing.T, signer *proxy.Signer, issuer, audience string, p 
 		t.Fatal(err)
 	}
 	h := http.Header{}
-	if err := u.Answer(h, id); err != nil {
+	if err := u.Answer(h, asked, proxy.Path{}, id); err != nil {
 		t.Fatal(err)
 	}
 	return h.Get(proxy.AssertionHeader)

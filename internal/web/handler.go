@@ -18,6 +18,7 @@ import (
 	"crmgate/internal/session"
 	"crmgate/internal/signin"
 	"crmgate/internal/throttle"
+	"crmgate/internal/token"
 )
 
 const (
@@ -67,6 +68,8 @@ type Handler struct {
 	Explain func(text string) (identity.Advice, bool)
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
+	// Sealer seals the current password of somebody who must choose a new one, until they have; nil lets it be typed again.
+	Sealer *token.Sealer
 	// LockDuration is how long an account stays locked after wrong passwords; zero is not mentioned.
 	LockDuration time.Duration
 	// RequireUsername makes the reset form ask for the user name as well.
@@ -239,7 +242,7 @@ func hurry(w http.ResponseWriter) (relax func()) {
 
 // word cuts what a stranger wrote down to something that may stand in a log line as a reason.
 func word(s string) string {
-	known := []string{"identifier", "password", "password_confirm", "username", "current_password", "remember", "return_to", "provider", "switch", "logout_token"}
+	known := []string{"identifier", "password", "password_confirm", "username", "current_password", "proven", "remember", "return_to", "provider", "switch", "logout_token"}
 	if slices.Contains(known, s) {
 		return s
 	}
