@@ -22,6 +22,7 @@ func newUserCommand() *cobra.Command {
 		newUserActCommand("disable", "Keep an account out and end its sessions", "is disabled; its sessions have ended", (*account.Service).Disable),
 		newUserActCommand("enable", "Let a disabled account in again", "is enabled", (*account.Service).Enable),
 		newUserActCommand("revoke", "End every session of an account", "has no sessions any more", (*account.Service).Revoke),
+		newUserClearFactorsCommand(), newUserRecoveryCommand(),
 	)
 	return cmd
 }

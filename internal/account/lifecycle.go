@@ -78,8 +78,10 @@ func (s *Service) Unlock(ctx context.Context, id, actor string) error {
 	if err != nil {
 		return fmt.Errorf("get account: %w", err)
 	}
-	if err := s.Lockout.Unlock(ctx, lockoutKey(id)); err != nil {
-		return err
+	for _, key := range []string{lockoutKey(id), FactorKey(id)} {
+		if err := s.Lockout.Unlock(ctx, key); err != nil {
+			return err
+		}
 	}
 	s.record(ctx, audit.Event{Kind: audit.AccountUnlocked, AccountID: id, Actor: actor, Provider: a.Owner})
 	return nil

@@ -30,6 +30,9 @@ func samples(name string) map[string]any {
 		"password_changed": account.PasswordChangedMail{About: a, CanReset: true},
 		"locked":           account.LockedMail{About: a, Until: "1 March 2026, 09:15 UTC", Lifetime: "15 minutes", CanReset: true},
 		"account_adopted":  account.AdoptedMail{About: a, Provider: "Contoso"},
+		"factor_code":      account.FactorCodeMail{About: a, Code: "042917", Lifetime: "10 minutes"},
+		"factor_changed":   account.FactorChangedMail{About: a, What: "An authenticator app was added.", AccountURL: base + "/account"},
+		"factor_locked":    account.FactorLockedMail{About: a, Until: "1 March 2026, 09:15 UTC", Lifetime: "15 minutes", Local: true, CanReset: true},
 	}
 }
 
@@ -60,6 +63,9 @@ func TestMailsAreComplete(t *testing.T) {
 		"password_changed": {base + "/reset", "192.0.2.7", "not you"},
 		"locked":           {base + "/reset", "15 minutes", "09:15 UTC", "192.0.2.7", "not you"},
 		"account_adopted":  {base + "/sign-in", "Contoso", "192.0.2.7", "not you"},
+		"factor_code":      {"042917", "10 minutes", base + "/sign-in", "192.0.2.7", "not you", "nobody"},
+		"factor_changed":   {"An authenticator app was added.", base + "/account", base + "/help", "192.0.2.7", "not you"},
+		"factor_locked":    {base + "/reset", "15 minutes", "09:15 UTC", "192.0.2.7", "not you", "passkey"},
 	}
 	for name, data := range samples("Ann Smith") {
 		t.Run(name, func(t *testing.T) {

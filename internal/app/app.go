@@ -99,11 +99,13 @@ func (a *App) newGateway(public *url.URL) (*gateway.Handler, error) {
 // newOwnPages is everything below the prefix, and the change-password address.
 func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler, error) {
 	cfg, prefix := a.Config, a.Config.Server.PathPrefix
+	flow := &signin.Flow{
+		Realms: a.Realms, Accounts: a.Accounts, Attempts: a.DB, Sessions: a.Sessions, Audit: a.Audit,
+		LocalEnabled: cfg.Local.Enabled, BaseURL: a.baseURL(), Prefix: prefix,
+		Factors: a.Factors, Pending: a.DB, Sealer: a.Sealer, Once: a.DB, IsAdmin: a.isAdmin,
+	}
 	pages := &web.Handler{
-		Flow: &signin.Flow{
-			Realms: a.Realms, Accounts: a.Accounts, Attempts: a.DB, Sessions: a.Sessions, Audit: a.Audit,
-			LocalEnabled: cfg.Local.Enabled, BaseURL: a.baseURL(), Prefix: prefix,
-		},
+		Flow: flow, Factors: flow, OwnFactors: a.Factors, Notices: a.Accounts,
 		Accounts: a.Accounts, Sessions: a.Sessions, Realms: a.Realms, Pages: a.Pages, Prefix: prefix,
 		BaseURL: a.baseURL(), Secure: a.Sessions.Secure,
 		Direct: a.onlyWayIn(), Local: cfg.Local.Enabled,

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"crmgate/internal/config"
 	"crmgate/internal/identity"
 	"crmgate/internal/mail"
+	"crmgate/internal/mfa"
 	"crmgate/internal/page"
 	"crmgate/internal/provider"
 	"crmgate/internal/proxy"
@@ -34,6 +37,7 @@ type Core struct {
 	Pages    *page.Pages
 	Mail     *mail.Sender
 	Accounts *account.Service
+	Factors  *mfa.Service
 	Audit    audit.Recorder
 	// Sealer seals what is stored and must come back out.
 	Sealer *token.Sealer
@@ -92,7 +96,28 @@ func (c *Core) open(ctx context.Context) error {
 		c.Mail = &mail.Sender{Config: cfg.Mail, Renderer: c.Pages, Log: c.Log, Grace: cfg.Server.ShutdownGrace / 3}
 		c.Accounts.Mail = c.Mail
 	}
-	return nil
+	c.Factors, err = c.openFactors()
+	return err
+}
+
+// openFactors makes the second factors that the configuration allows.
+func (c *Core) openFactors() (*mfa.Service, error) {
+	public, err := url.Parse(c.Config.Server.PublicURL)
+	if err != nil {
+		return nil, fmt.Errorf("read server.public_url: %w", err)
+	}
+	env := mfa.Env{Config: c.Config.Factors, Public: public, Product: c.Config.Branding.Product}
+	if c.Mail != nil {
+		env.Mail = c.Accounts
+	}
+	return mfa.New(env, mfa.Deps{Store: c.DB, Sealer: c.Sealer, Audit: c.Audit, Log: c.Log})
+}
+
+// isAdmin reports whether somebody is an administrator.
+func (c *Core) isAdmin(email string, groups []string) bool {
+	named := func(e string) bool { return identity.Normalize(e) == email }
+	return email != "" && slices.ContainsFunc(c.Config.Admins.Emails, named) ||
+		slices.ContainsFunc(c.Config.Admins.Groups, func(g string) bool { return slices.Contains(groups, g) })
 }
 
 // openSealer reads the keys that values are sealed with and makes the first one.

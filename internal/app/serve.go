@@ -161,7 +161,7 @@ func (a *App) sweep(ctx context.Context) {
 	now := time.Now()
 	for what, do := range map[string]func(context.Context, time.Time) (int, error){
 		"sessions": a.Sessions.Store.SweepSessions, "attempts": a.DB.SweepAttempts, "tokens": a.DB.SweepTokens,
-		"what was used once": a.DB.SweepOnce,
+		"what was used once": a.DB.SweepOnce, "pending steps": a.DB.SweepPending, "devices": a.Factors.Sweep,
 	} {
 		if n, err := do(ctx, now); err != nil && ctx.Err() == nil {
 			a.Log.Warn("sweep expired records", "what", what, "error", err)

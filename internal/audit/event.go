@@ -32,6 +32,7 @@ const (
 	FactorProven     Kind = "factor_proven"
 	FactorRefused    Kind = "factor_refused"
 	FactorLocked     Kind = "factor_locked"
+	SteppedUp        Kind = "stepped_up"
 	FactorsCleared   Kind = "factors_cleared"
 	PasskeyCopied    Kind = "passkey_copied"
 	RecoveryIssued   Kind = "recovery_issued"

@@ -29,7 +29,6 @@ func reservedKeys() []reservedKey {
 		{pattern: "upstreams[].cookies", only: cookiesConfig{}, about: "What happens to the CRM's cookies; reserved."},
 		{pattern: "upstreams[].health", only: healthConfig{Interval: 10 * time.Second}, about: "Active health checks; reserved."},
 		{pattern: "access.rules[].require_factor", only: false, about: "Ask for a second factor; reserved."},
-		{pattern: "providers[].factor", only: "trust", about: "Second factor on top of the provider's own; reserved."},
 		{pattern: "providers[].revalidate", only: time.Duration(0), also: []any{5 * time.Minute},
 			warning: "is not done by this version: a live session is not checked against the provider again",
 			about:   "How often a live session is checked against the provider; reserved."},
@@ -38,12 +37,6 @@ func reservedKeys() []reservedKey {
 		{pattern: "local.password.max_age", only: time.Duration(0), about: "How long a password may be used; reserved."},
 		{pattern: "local.password.breach_check", only: "", about: "List of breached passwords; reserved."},
 		{pattern: "local.reset.require_username", only: false, about: "Ask for address and username; reserved."},
-		{pattern: "factors", about: "Second factors; reserved.", only: factorsConfig{
-			Policy: "optional", RequiredFor: requiredForConfig{Admins: true},
-			Allowed:        []string{"passkey", "totp", "email", "sms", "recovery"},
-			RememberDevice: 30 * 24 * time.Hour, SMS: smsConfig{Method: "POST"}}},
-		// Nobody can enrol a factor yet, so both come to the same.
-		{pattern: "factors.policy", also: []any{"off"}},
 		{pattern: "tracing", only: tracingConfig{}, about: "OpenTelemetry; reserved."},
 	}
 }
@@ -62,31 +55,6 @@ type cookiesConfig struct {
 type healthConfig struct {
 	Path     string        `json:"path"`
 	Interval time.Duration `json:"interval"`
-}
-
-type factorsConfig struct {
-	Policy         string            `json:"policy"`
-	RequiredFor    requiredForConfig `json:"required_for"`
-	Allowed        []string          `json:"allowed"`
-	RememberDevice time.Duration     `json:"remember_device"`
-	SMS            smsConfig         `json:"sms"`
-}
-
-type requiredForConfig struct {
-	Groups []string `json:"groups"`
-	Admins bool     `json:"admins"`
-}
-
-type smsConfig struct {
-	URL     string         `json:"url"`
-	Method  string         `json:"method"`
-	Headers []headerConfig `json:"headers"`
-	Body    string         `json:"body"`
-}
-
-type headerConfig struct {
-	Name  string `json:"name"`
-	Value string `json:"value"`
 }
 
 type tracingConfig struct {

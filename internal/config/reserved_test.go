@@ -21,20 +21,11 @@ func TestReserved(t *testing.T) {
 local:
   password: {min_length_with_factor: 8, max_age: 0, breach_check: ""}
   reset: {require_username: false}
-factors:
-  policy: optional
-  required_for: {groups: [], admins: true}
-  allowed: [passkey, totp, email, sms, recovery]
-  remember_device: 30d
-  sms: {url: "", method: POST, headers: [], body: ""}
 tracing: {otlp_endpoint: ""}
 `, nil},
-		{"other spellings of the same", base + "factors: {policy: off, remember_device: 720h}\ntracing:\n", nil},
-		{"a factor that would not be asked for", base + "factors:\n  policy: required\n",
-			[]string{`c.yaml:7: factors.policy: is not supported by this version with another value than optional (Leave it out.)`}},
-		{"deep inside", base + "factors:\n  sms:\n    url: https://sms.example.com\n    headers: [{name: a, value: b}]\n", []string{
-			`c.yaml:8: factors.sms.url: is not supported by this version with another value than "" (Leave it out.)`,
-			`c.yaml:9: factors.sms.headers: is not supported by this version with another value than [] (Leave it out.)`}},
+		{"other spellings of the same", upstream + "    health: {interval: 10000ms}\ntracing:\n", nil},
+		{"deep inside", base + "tracing:\n  otlp_endpoint: https://traces.example.com\n", []string{
+			`c.yaml:7: tracing.otlp_endpoint: is not supported by this version with another value than "" (Leave it out.)`}},
 		{"in a list item", upstream + "    health: {path: /up}\n    paths_as_is: true\n", []string{
 			`c.yaml:6: upstreams[0].health.path: is not supported by this version with another value than "" (Leave it out.)`,
 			`c.yaml:7: upstreams[0].paths_as_is: is not supported by this version with another value than false (Leave it out.)`}},
@@ -66,7 +57,7 @@ func TestReservedRevalidate(t *testing.T) {
 	const warning = `c.yaml:7: warning: providers[0].revalidate: is not done by this version: a live session is not checked against the provider again (Leave it out, or set it to 0.)`
 	const refusal = `c.yaml:7: providers[0].revalidate: is not supported by this version with another value than 0 (Leave it out.)`
 	for value, want := range map[string][]string{"0": nil, "0s": nil, "5m": {warning}, "300s": {warning}, "1m": {refusal}} {
-		_, r := load("c.yaml", []byte(oneProvider+"factor: trust, password_change: false, revalidate: "+value+"}\n"), memory(nil), environment(nil))
+		_, r := load("c.yaml", []byte(oneProvider+"password_change: false, revalidate: "+value+"}\n"), memory(nil), environment(nil))
 		if diff := cmp.Diff(want, lines(r)); diff != "" {
 			t.Errorf("revalidate: %s (-want +got):\n%s", value, diff)
 		}

@@ -384,7 +384,8 @@ func cleanName(name string) string {
 	return name
 }
 
-// Remove takes a factor away and returns what it was. With the last real one the remembered devices go: they stood in for it.
+// Remove takes a factor away and returns what it was. With the last real one go the remembered devices and the recovery codes: they stood in
+// for it.
 func (s *Service) Remove(ctx context.Context, accountID, id string) (Enrolment, error) {
 	all, err := s.List(ctx, accountID)
 	if err != nil {
@@ -400,7 +401,9 @@ func (s *Service) Remove(ctx context.Context, accountID, id string) (Enrolment, 
 	}
 	s.record(ctx, audit.Event{Kind: audit.FactorRemoved, AccountID: accountID, Reason: string(e.Kind)})
 	if !s.counts(slices.Delete(all, i, i+1)) {
-		return e, s.store.DeleteDevice(ctx, accountID, "")
+		if _, err := s.store.DeleteFactors(ctx, accountID); err != nil {
+			return e, fmt.Errorf("remove what stood in: %w", err)
+		}
 	}
 	return e, nil
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"time"
 
+	"crmgate/internal/identity"
 	"crmgate/internal/token"
 )
 
@@ -62,6 +63,7 @@ type Config struct {
 	Groups      GroupsConfig   `json:"groups" jsonschema:"Which groups count and what they are called here; for a directory also where they are."`
 	AllowSignUp bool           `json:"allow_sign_up" jsonschema:"The first sign-in creates the account."`
 	LinkByEmail string         `json:"link_by_email" jsonschema:"never, or verified: a verified address may claim an existing account once."`
+	Factor      string         `json:"factor" jsonschema:"trust leaves the second factor to the provider; always asks for one of ours at every sign-in; unless_amr asks unless the provider says that it saw two (amr)."`
 	Password    PasswordConfig `json:"password" jsonschema:"Where this provider's password is reset and changed; empty links are the type's own."`
 }
 
@@ -107,7 +109,7 @@ type PasswordConfig struct {
 
 // Default returns what every entry starts from. What differs by type stays empty here and is filled in by Open.
 func (Config) Default() Config {
-	return Config{AllowSignUp: true, LinkByEmail: linkNever, Logout: logoutProvider, Timeout: 5 * time.Second}
+	return Config{AllowSignUp: true, LinkByEmail: linkNever, Factor: string(identity.FactorTrust), Logout: logoutProvider, Timeout: 5 * time.Second}
 }
 
 // displayName is what sentences call the provider.

@@ -12,6 +12,7 @@ import (
 	"crmgate/internal/audit"
 	"crmgate/internal/fault"
 	"crmgate/internal/identity"
+	"crmgate/internal/mfa"
 	"crmgate/internal/session"
 	"crmgate/internal/throttle"
 	"crmgate/internal/token"
@@ -36,6 +37,14 @@ type Flow struct {
 	BaseURL string
 	// Prefix is path_prefix.
 	Prefix string
+	// Factors are the second factors; nil asks for none.
+	Factors *mfa.Service
+	// Pending keeps what waits for a second factor, and Sealer seals it. Once remembers which challenges of passkeys were answered.
+	Pending session.PendingStore
+	Sealer  *token.Sealer
+	Once    token.OnceStore
+	// IsAdmin reports whether somebody administers the gateway; nil is nobody.
+	IsAdmin func(email string, groups []string) bool
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -54,12 +63,14 @@ type Request struct {
 	Remember bool
 	// SelectAccount asks a provider to offer other accounts.
 	SelectAccount bool
+	// ForceLogin asks a provider to authenticate afresh.
+	ForceLogin bool
 }
 
 // Begin decides where somebody signs in and saves an attempt where a redirect provider is next. An unknown provider is
 // fault.NotFound, one that is down fault.Unavailable.
 func (f *Flow) Begin(w http.ResponseWriter, r *http.Request, req Request) (Step, error) {
-	p := progress{identifier: req.Identifier, returnTo: f.returnTo(req.ReturnTo), selectAccount: req.SelectAccount}
+	p := progress{identifier: req.Identifier, returnTo: f.returnTo(req.ReturnTo), selectAccount: req.SelectAccount, forceLogin: req.ForceLogin}
 	if req.Provider != "" {
 		var ok bool
 		if p.provider, ok = f.Realms.Get(req.Provider); !ok {

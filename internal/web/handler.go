@@ -60,6 +60,10 @@ type Handler struct {
 	// MinLength is the shortest new password, in characters.
 	MinLength int
 	Limits    Limits
+	// Factors, OwnFactors and Notices are second factors; nil has none.
+	Factors    Factors
+	OwnFactors OwnFactors
+	Notices    Notices
 	// Keys returns the JWK Set of the assertion keys; nil gives 404.
 	Keys func(context.Context) ([]byte, error)
 }
@@ -99,6 +103,7 @@ func (h *Handler) Routes() http.Handler {
 	at("/signed-out", h.signedOut, nil)
 	at("/help", h.help, nil)
 	at("/account", h.account, nil)
+	h.factorRoutes(at)
 	at("/session", asProgram(h.session), nil)
 	at("/jwks.json", asProgram(h.keys), nil)
 	mux.Handle("/.well-known/change-password", h.on(h.changePassword, nil))

@@ -32,6 +32,8 @@ type signInPage struct {
 	Providers []way
 	// SignedInAs and Continue are set where the browser is signed in already.
 	SignedInAs, Continue string
+	// Challenge and PasskeyOptions offer passkeys; empty does not.
+	Challenge, PasskeyOptions string
 }
 
 func (h *Handler) showSignIn(w http.ResponseWriter, r *http.Request) error {
@@ -46,6 +48,7 @@ func (h *Handler) showSignIn(w http.ResponseWriter, r *http.Request) error {
 	if s, err := h.Sessions.Lookup(r); err == nil && s != nil && !req.SelectAccount {
 		data.SignedInAs, data.Continue = s.Email, signin.ReturnTo(req.ReturnTo)
 	}
+	h.offerPasskey(w, r, &data)
 	return h.Pages.Render(w, r, http.StatusOK, "sign_in", data)
 }
 
@@ -95,7 +98,7 @@ func (h *Handler) startProvider(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	q := r.URL.Query()
-	req := signin.Request{Provider: r.PathValue("provider"), ReturnTo: returnTo(q), SelectAccount: q.Get("switch") != ""}
+	req := signin.Request{Provider: r.PathValue("provider"), ReturnTo: returnTo(q), SelectAccount: q.Get("switch") != "", ForceLogin: q.Get("again") != ""}
 	step, err := h.Flow.Begin(w, r, req)
 	if err != nil {
 		return err
@@ -109,7 +112,7 @@ const noWayIn = "Nobody signs in here with an address like that. Check it for ty
 // next shows what the flow decided.
 func (h *Handler) next(w http.ResponseWriter, r *http.Request, step signin.Step, req signin.Request) error {
 	switch step.Kind {
-	case signin.StepRedirect, signin.StepDone:
+	case signin.StepRedirect, signin.StepDone, signin.StepFactor:
 		redirect(w, r, step.URL)
 		return nil
 	case signin.StepPassword:
