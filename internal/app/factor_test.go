@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -96,4 +97,25 @@ func (w *world) cmdSMS(ts *testscript.TestScript, args []string) error {
 	}
 	ts.Setenv("CODE", regexp.MustCompile(`\d{6}`).FindString(m["text"]))
 	return nil
+}
+
+// cmdSubmitTo sends the form whose address contains what is given, as it stands: `submit-to send`.
+func (w *world) cmdSubmitTo(_ *testscript.TestScript, args []string) error {
+	for _, f := range w.b.parse().forms {
+		if !strings.Contains(f.action, args[0]) {
+			continue
+		}
+		values := url.Values{}
+		for name, v := range f.fields {
+			if v != unchecked {
+				values.Set(name, v)
+			}
+		}
+		for _, a := range args[1:] {
+			k, v, _ := strings.Cut(a, "=")
+			values.Set(k, v)
+		}
+		return w.b.send(f, values)
+	}
+	return fmt.Errorf("no form to %q on %s", args[0], w.b.url)
 }

@@ -50,7 +50,7 @@ func TestScripts(t *testing.T) {
 			"url": command((*world).cmdURL), "see": see, "crm-saw": command((*world).cmdCRMSaw), "mail": command((*world).cmdMail),
 			"no-mail": command((*world).cmdNoMail), "pause": command((*world).cmdPause), "idp": command((*world).cmdIDP),
 			"header": command((*world).cmdHeader), "fetch": command((*world).cmdFetch), "logged": logged, "race": command((*world).cmdRace),
-			"totp": command((*world).cmdTOTP), "code": command((*world).cmdCode), "sms": command((*world).cmdSMS),
+			"totp": command((*world).cmdTOTP), "code": command((*world).cmdCode), "sms": command((*world).cmdSMS), "submit-to": command((*world).cmdSubmitTo),
 		},
 	})
 }
