@@ -258,14 +258,14 @@ func (f *Flow) CheckFactor(w http.ResponseWriter, r *http.Request, ticket string
 	if st.For == forStepUp {
 		return f.stepped(r, st, proof)
 	}
-	if remember && !st.Every && !info.Backup {
-		if err := f.rememberDevice(w, r, a.ID); err != nil {
-			return Step{}, err
-		}
-	}
 	p := st.progress(a)
 	p.factor = &proof
-	return f.Next(w, r, p)
+	next, err := f.Next(w, r, p)
+	if err == nil && next.Kind == StepDone && remember && !st.Every && !info.Backup {
+		// Only now: what was refused at the last moment leaves no device behind.
+		err = f.rememberDevice(w, r, a.ID)
+	}
+	return next, err
 }
 
 // guard lets an answer be looked at if it may be, and counts it: for its challenge, and for the account across all factors, tabs and

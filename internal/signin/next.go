@@ -172,16 +172,24 @@ func (f *Flow) recheck(ctx context.Context, p progress) error {
 	}
 	local, ok := a.Local()
 	if !ok {
-		return identity.ErrWrongPassword
+		return p.stale()
 	}
 	password, err := f.Accounts.Passwords.GetPassword(ctx, local)
 	if err != nil {
 		return err
 	}
 	if !password.ChangedAt.Equal(p.account.PasswordChangedAt) {
-		return identity.ErrWrongPassword
+		return p.stale()
 	}
 	return nil
+}
+
+// stale is the answer where the password has changed since it was proven. Whoever has just typed it is told what a wrong one is told.
+func (p progress) stale() error {
+	if p.waited || p.alone {
+		return errOver
+	}
+	return identity.ErrWrongPassword
 }
 
 // address returns the address that the session may carry. The account keeps what the provider said; the session does not pass it on where
