@@ -233,7 +233,7 @@ func (f *Flow) ConfirmEnrol(w http.ResponseWriter, r *http.Request, ticket strin
 	var next Step
 	if st.For == forSignIn {
 		p := st.progress(a)
-		p.factor = &proof
+		p.factor, p.factorAt = &proof, f.now()
 		next, err = f.Next(w, r, p)
 	} else {
 		next, err = f.stepped(r, st, proof)

@@ -44,7 +44,7 @@ func (f *Flow) second(w http.ResponseWriter, r *http.Request, p progress) (Step,
 	}
 	wt := waiting{
 		For: forSignIn, AccountID: p.account.ID, ReturnTo: p.returnTo, Via: p.via, Identity: p.identity, PasswordChangedAt: p.account.PasswordChangedAt,
-		Remember: p.remember, Factor: p.factor, Every: n.every, Until: n.until, Enrol: n.demand == demandEnrol,
+		Remember: p.remember, Factor: p.factor, FactorAt: p.factorAt, Every: n.every, Until: n.until, Enrol: n.demand == demandEnrol,
 	}
 	path := "/enrol"
 	if n.demand == demandFactor {
@@ -259,7 +259,7 @@ func (f *Flow) CheckFactor(w http.ResponseWriter, r *http.Request, ticket string
 		return f.stepped(r, st, proof)
 	}
 	p := st.progress(a)
-	p.factor = &proof
+	p.factor, p.factorAt = &proof, f.now()
 	next, err := f.Next(w, r, p)
 	if err == nil && next.Kind == StepDone && remember && !st.Every && !info.Backup {
 		// Only now: what was refused at the last moment leaves no device behind.

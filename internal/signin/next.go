@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"time"
 
 	"crmgate/internal/account"
 	"crmgate/internal/audit"
@@ -57,9 +58,10 @@ type progress struct {
 	account  *account.Account
 	identity identity.Identity
 
-	// factor is the second factor that was proven, alone true where it was the only step.
-	factor *mfa.Proof
-	alone  bool
+	// factor is the second factor that was proven and factorAt when, alone true where it was the only step.
+	factor   *mfa.Proof
+	factorAt time.Time
+	alone    bool
 	// device is the remembered device that stands in for one.
 	device string
 	// later is true where the person puts setting one up off.
@@ -127,7 +129,7 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, p progress) (Step,
 	}
 	s.Device = p.device
 	if p.factor != nil {
-		s.FactorAt, s.AMR = f.now(), withFactor(s.AMR, p.factor.AMR)
+		s.FactorAt, s.AMR = p.factorAt, withFactor(s.AMR, p.factor.AMR)
 	}
 	if s.AuthTime.IsZero() || s.AuthTime.After(f.now()) {
 		s.AuthTime = f.now()

@@ -74,7 +74,7 @@ func (f *Flow) Passkey(w http.ResponseWriter, r *http.Request, sealed string, re
 		}
 		return Step{}, err
 	}
-	p.factor = &proof
+	p.factor, p.factorAt = &proof, f.now()
 	return f.Next(w, r, p)
 }
 

@@ -39,8 +39,9 @@ type waiting struct {
 	Identity          identity.Identity `json:"identity,omitzero"`
 	PasswordChangedAt time.Time         `json:"password_changed_at,omitzero"`
 	Remember          bool              `json:"remember,omitempty"`
-	// Factor is a stand-in that was proven before a real factor is enrolled.
-	Factor *mfa.Proof `json:"factor,omitempty"`
+	// Factor is a stand-in that was proven before a real factor is enrolled, FactorAt when.
+	Factor   *mfa.Proof `json:"factor,omitempty"`
+	FactorAt time.Time  `json:"factor_at,omitzero"`
 
 	// Enrol asks for enrolling instead of checking.
 	Enrol bool `json:"enrol,omitempty"`
@@ -202,7 +203,7 @@ var errDisabled = fault.New(fault.Forbidden, "This account is disabled. Please a
 func (st step) progress(a *account.Account) progress {
 	b := *a
 	b.PasswordChangedAt = st.PasswordChangedAt
-	return progress{account: &b, via: st.Via, identity: st.Identity, remember: st.Remember, returnTo: st.ReturnTo, factor: st.Factor, waited: true}
+	return progress{account: &b, via: st.Via, identity: st.Identity, remember: st.Remember, returnTo: st.ReturnTo, factor: st.Factor, factorAt: st.FactorAt, waited: true}
 }
 
 // factorURL is the address of a page about a pending step.

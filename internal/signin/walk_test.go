@@ -34,7 +34,8 @@ func TestWalk(t *testing.T) {
 	seen := map[string]int{}
 	for seed := range *walks {
 		w := newWorld(t, policies[seed%len(policies)], stub{ID: "trust"}, stub{ID: "always", Factor: identity.FactorAlways}, stub{ID: "unless", Factor: identity.FactorUnlessAMR})
-		k := &walk{world: w, rng: rand.New(rand.NewPCG(uint64(seed), 7)), seed: seed, devices: map[*browser]map[string]time.Time{}, proofs: map[*browser]map[string]proof{}, prompted: map[string]time.Time{}, seen: map[string]int{}}
+		k := &walk{world: w, rng: rand.New(rand.NewPCG(uint64(seed), 7)), seed: seed, devices: map[*browser]map[string]time.Time{}, proofs: map[*browser]map[string]proof{}, prompted: map[string]time.Time{}, seen: map[string]int{},
+			stoodIn: map[*browser]map[string]time.Time{}}
 		for _, p := range []struct {
 			name, owner string
 			groups      []string
@@ -81,11 +82,14 @@ type walk struct {
 	proofs   map[*browser]map[string]proof
 	prompted map[string]time.Time
 	again    func()
+	// stoodIn is when a recovery code was taken in a browser.
+	stoodIn map[*browser]map[string]time.Time
 
 	// What this step shows.
 	by      *browser
 	what    string
 	factor  map[string]bool // accounts whose factor is proven in it
+	standIn map[string]bool // those among them that used what only stands in
 	alone   map[string]bool // accounts whose passkey is proven as the only step
 	skipped bool
 }
@@ -93,7 +97,7 @@ type walk struct {
 func pick[T any](k *walk, list []T) T { return list[k.rng.IntN(len(list))] }
 
 func (k *walk) step() {
-	k.by, k.factor, k.alone, k.skipped = pick(k, k.browsers), map[string]bool{}, map[string]bool{}, false
+	k.by, k.factor, k.standIn, k.alone, k.skipped = pick(k, k.browsers), map[string]bool{}, map[string]bool{}, map[string]bool{}, false
 	before := k.snapshot()
 	needs := map[string]demandSeen{}
 	for _, p := range k.people {
@@ -189,6 +193,8 @@ func (k *walk) unearned(s session.Session, need demandSeen) string {
 	p := k.people[slices.IndexFunc(k.people, func(p *person) bool { return p.ID == s.AccountID })]
 	first, ok := k.proofs[k.by][p.ID]
 	proven := k.factor[p.ID] || k.alone[p.ID]
+	grace := k.skipped && k.now.Before(k.prompted[p.ID].Add(k.Factors.Config().EnrolmentGrace))
+	earlier := k.stoodIn[k.by][p.ID]
 	switch {
 	case !ok && !k.alone[p.ID]:
 		return "nobody has proven anything in this browser"
@@ -200,8 +206,10 @@ func (k *walk) unearned(s session.Session, need demandSeen) string {
 		return "the account is disabled"
 	case k.alone[p.ID] && p.Owner != account.OwnerLocal:
 		return "a passkey has gone past the provider"
-	case !proven && !s.FactorAt.IsZero():
+	case !proven && !s.FactorAt.IsZero() && !s.FactorAt.Equal(earlier):
 		return "it claims a factor that was not proven"
+	case k.standIn[p.ID] && need.must && !need.has && !need.off && !mfa.Shown(first.amr):
+		return "a recovery code is all there is, and a factor is required"
 	case proven && s.FactorAt.IsZero() && !need.off:
 		return "it forgets the factor that was proven"
 	case need.off, need.trusts, p.Owner == "unless" && mfa.Shown(first.amr), proven:
@@ -214,7 +222,6 @@ func (k *walk) unearned(s session.Session, need demandSeen) string {
 	if s.Device != "" && !device {
 		return "it claims a device that is not remembered"
 	}
-	grace := k.skipped && k.now.Before(k.prompted[p.ID].Add(k.Factors.Config().EnrolmentGrace))
 	if need.must && !need.has && !grace {
 		return "a factor is required and none was set up"
 	}
@@ -302,7 +309,7 @@ func (k *walk) answer() {
 	by := k.by
 	send := func() (Step, error) { return by.check(tk, kind, form, remember) }
 	if right {
-		k.factor[p.ID] = true
+		k.factor[p.ID], k.standIn[p.ID] = true, kind == mfa.Recovery
 	}
 	next, err := send()
 	k.took(next, err)
@@ -311,6 +318,12 @@ func (k *walk) answer() {
 	}
 	if err == nil && taken != nil {
 		taken()
+	}
+	if err == nil && kind == mfa.Recovery {
+		if k.stoodIn[by] == nil {
+			k.stoodIn[by] = map[string]time.Time{}
+		}
+		k.stoodIn[by][p.ID] = k.now
 	}
 	if err == nil && remember && kind != mfa.Recovery && next.Kind == StepDone && p.Owner != "always" && k.Factors.Config().RememberDevice > 0 {
 		if k.devices[by] == nil {
@@ -416,9 +429,14 @@ func (k *walk) confirm(tk string, kind mfa.Kind) {
 		form = url.Values{"code": {"x"}, "credential": {"{}"}}
 	}
 	k.factor[p.ID] = true
+	had, by := k.asks(p).has, k.by.session()
 	next, err := k.by.confirmEnrol(tk, kind, form)
 	k.took(next, err)
 	if err == nil {
+		signedIn := by != nil && by.AccountID == p.ID && !by.FactorAt.IsZero() && k.now.Sub(by.FactorAt) < k.Factors.Config().Fresh+AttemptLifetime
+		if stood := k.stoodIn[k.by][p.ID]; had && !signedIn && (stood.IsZero() || k.now.Sub(stood) > AttemptLifetime) {
+			k.fail("somebody who has not proven a factor of %s has added another", p.Name)
+		}
 		if a != nil {
 			p.apps = append(p.apps, a)
 		}
