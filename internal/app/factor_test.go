@@ -119,3 +119,18 @@ func (w *world) cmdSubmitTo(_ *testscript.TestScript, args []string) error {
 	}
 	return fmt.Errorf("no form to %q on %s", args[0], w.b.url)
 }
+
+// factorOf is an authenticator app for a browser test: it remembers the key it is given once and returns the code some steps from now.
+func factorOf(t *testing.T) func(key string, steps int) string {
+	var secret []byte
+	return func(key string, steps int) string {
+		t.Helper()
+		if key != "" {
+			var err error
+			if secret, err = base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ReplaceAll(key, " ", "")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return authenticator(secret, time.Now().Add(time.Duration(steps)*30*time.Second))
+	}
+}
