@@ -1,6 +1,7 @@
 # make test    installs what is missing, then checks and tests everything
 # make demo    runs the demonstration; ARGS="--listen 127.0.0.1:9000" passes flags on
 # make bench   compares the gateway with a bare reverse proxy
+# make soak    keeps the gateway busy for ten minutes and watches its memory; SOAK=1m for less
 # make fmt     formats the sources
 
 SHELL := /bin/bash
@@ -8,7 +9,7 @@ SHELL := /bin/bash
 .ONESHELL:
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: test debian check demo bench fmt
+.PHONY: test debian check demo bench soak fmt
 
 GO ?= go
 PROVIDER := internal/realtest/oidcprovider
@@ -23,12 +24,17 @@ test: debian $(PROVIDER)/node_modules/.package-lock.json check
 define NEEDED
 slapd slapd
 ldapmodify ldap-utils
+samba samba-ad-dc
+ldbmodify ldb-tools
 initdb postgresql
 redis-server redis-server
 chromium chromium
 node nodejs
 npm npm
 gcc gcc libc6-dev
+php php-cli
+trytond tryton-server tryton-sao tryton-proteus tryton-modules-sale-opportunity
+/usr/bin/python3 python3
 endef
 export NEEDED
 
@@ -38,8 +44,11 @@ debian:
 	while read -r program packages; do
 		command -v "$$program" >/dev/null || missing+=($$packages)
 	done <<< "$$NEEDED"
+	# Samba makes a domain from files that have no program.
+	[[ -d /usr/share/samba/setup ]] || missing+=(samba-ad-provision)
 	# Without any font a page still renders, but its screenshots show no letters.
 	[[ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ]] || missing+=(fonts-dejavu-core)
+	[[ -e /usr/lib/python3/dist-packages/jwt/__init__.py ]] || missing+=(python3-jwt python3-cryptography)
 	(( $${#missing[@]} )) || exit 0
 	become=()
 	if (( EUID != 0 )); then become=(sudo -n); fi
@@ -53,6 +62,13 @@ debian:
 	echo "--- installing $${missing[*]}"
 	apt() { "$${become[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 "$$@" </dev/null; }
 	apt update
+	# The tests start servers of their own; the system's would sit on the ports for no use. This is Debian's way to say so.
+	policy=/usr/sbin/policy-rc.d
+	if [[ ! -e "$$policy" ]]; then
+		printf '#!/bin/sh\nexit 101\n' | "$${become[@]}" tee "$$policy" >/dev/null
+		trap '"$${become[@]}" rm -f "$$policy"' EXIT
+		"$${become[@]}" chmod +x "$$policy"
+	fi
 	apt install -y --no-install-recommends "$${missing[@]}" >/dev/null
 
 # The OpenID Provider of the tests, exactly as its lock file says.
@@ -74,6 +90,9 @@ check:
 
 demo:
 	@$(GO) run ./cmd/crmgate demo $(ARGS)
+
+soak:
+	@SOAK=$(SOAK) $(GO) test -tags soak -run '^TestSoak$$' -v -timeout 0 ./internal/app
 
 bench:
 	@$(GO) test -run '^$$' -bench . -benchmem ./internal/gateway

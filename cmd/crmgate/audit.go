@@ -28,7 +28,8 @@ func newAuditListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "Show the latest security events", Args: noArgs,
 		Long: `List shows the latest security events, newest first: sign-ins and refusals with their reason, invitations, resets, and what
-administrators did. An error page shows a reference; where it is not found here, the gateway's log has a line with it.`,
+administrators did. An error page shows a reference; --reference tells everything about it: for a page that was refused the rule, the conditions
+that failed and the request. Where it is not found here, the gateway's log has a line with it.`,
 		Example: `  crmgate audit list -c crmgate.yaml --email pat@partner.example --since 1d
   crmgate audit list -c crmgate.yaml --reference 1f1439b6413593baf9e2e642cc0ca9a5`,
 	}
@@ -51,6 +52,9 @@ administrators did. An error page shows a reference; where it is not found here,
 			if len(events) == 0 {
 				fmt.Fprintln(cmd.ErrOrStderr(), "No security event fits.")
 				return nil
+			}
+			if *reference != "" {
+				return printEventsInFull(ctx, cmd.OutOrStdout(), c, events)
 			}
 			return printEvents(ctx, cmd.OutOrStdout(), c, events)
 		})
@@ -91,10 +95,10 @@ func eventsOf(ctx context.Context, c *app.Core, email string, f audit.Filter) ([
 	return events, nil
 }
 
-// printEvents writes a table. People are named by their address as it is now; an id tells nobody anything.
-func printEvents(ctx context.Context, w io.Writer, c *app.Core, events []audit.Event) error {
+// names returns what people are called: by their address as it is now; an id tells nobody anything.
+func names(ctx context.Context, c *app.Core) func(id string) string {
 	emails := map[string]string{"": "", actor: actor}
-	name := func(id string) string {
+	return func(id string) string {
 		if _, known := emails[id]; !known {
 			emails[id] = id // an account that is gone
 			if a, err := c.Accounts.Store.GetAccount(ctx, id); err == nil {
@@ -103,15 +107,41 @@ func printEvents(ctx context.Context, w io.Writer, c *app.Core, events []audit.E
 		}
 		return emails[id]
 	}
+}
+
+// printEventsInFull writes what somebody who has a reference in hand wants to know, one line for each fact.
+func printEventsInFull(ctx context.Context, w io.Writer, c *app.Core, events []audit.Event) error {
+	name := names(ctx, c)
 	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(tw, "TIME\tEVENT\tWHO\tBY\tPROVIDER\tREASON\tADDRESS\tREFERENCE")
+	for i, e := range events {
+		if i > 0 {
+			fmt.Fprintln(tw)
+		}
+		for _, row := range [][2]string{
+			{"event", string(e.Kind)}, {"time", e.Time.UTC().Format("2006-01-02 15:04:05 MST")}, {"who", name(e.AccountID)}, {"typed", e.Identifier},
+			{"by", name(e.Actor)}, {"provider", e.Provider}, {"request", e.Request}, {"rule", e.Rule}, {"reason", e.Reason}, {"detail", e.Detail},
+			{"address", e.Address}, {"browser", e.UserAgent}, {"reference", e.Reference},
+		} {
+			if row[1] != "" {
+				fmt.Fprintf(tw, "%s:\t%s\n", row[0], printable(row[1]))
+			}
+		}
+	}
+	return tw.Flush()
+}
+
+// printEvents writes a table.
+func printEvents(ctx context.Context, w io.Writer, c *app.Core, events []audit.Event) error {
+	name := names(ctx, c)
+	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(tw, "TIME\tEVENT\tWHO\tBY\tPROVIDER\tREASON\tADDRESS\tREFERENCE\tREQUEST")
 	for _, e := range events {
 		who := name(e.AccountID)
 		if who == "" {
 			who = e.Identifier
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.Time.UTC().Format("2006-01-02 15:04:05 MST"), e.Kind, printable(who),
-			name(e.Actor), e.Provider, e.Reason, e.Address, e.Reference)
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.Time.UTC().Format("2006-01-02 15:04:05 MST"), e.Kind, printable(who),
+			name(e.Actor), e.Provider, e.Reason, e.Address, e.Reference, printable(e.Request))
 	}
 	return tw.Flush()
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +15,8 @@ import (
 func newExplainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "explain", Short: "Say where somebody signs in, which rule holds for a request, and what the CRM would be told", Args: noArgs,
-		Long: `Explain says where somebody signs in, which rule of access.rules decides about a request, and which headers the CRM would get.
+		Long: `Explain says where somebody signs in, how each rule of access.rules takes a request, which one decides, which of its conditions hold, and
+which headers the CRM would get.
 
 It reads the file alone, so groups are those that --groups names. What is known about the account itself, whether it is disabled or
 locked, and its groups, says 'crmgate user show'; what happened to a person says 'crmgate audit list --email'.`,
@@ -25,6 +27,9 @@ locked, and its groups, says 'crmgate user show'; what happened to a person says
 	cmd.Flags().StringVar(&q.Email, "email", "", "the person's `ADDRESS`")
 	cmd.Flags().StringSliceVar(&q.Groups, "groups", nil, "the person's `GROUPS`, comma-separated")
 	cmd.Flags().StringVar(&q.Provider, "provider", "", "the `PROVIDER` they signed in at; default where their address belongs")
+	cmd.Flags().StringVar(&q.Address, "address", "", "the client's IP `ADDRESS`, for rules that name networks")
+	cmd.Flags().BoolVar(&q.Factor, "factor", false, "a second factor was proven just before")
+	at := cmd.Flags().String("at", "", "the `MOMENT` of the request, such as 2026-03-02T09:30:00+01:00; default now")
 	request := cmd.Flags().String("request", "", "the `REQUEST`, such as \"GET /admin\"")
 	for _, name := range []string{"email", "request"} {
 		if err := cmd.MarkFlagRequired(name); err != nil {
@@ -38,6 +43,12 @@ locked, and its groups, says 'crmgate user show'; what happened to a person says
 			return usageError(errors.New(`--request wants a method and a path, such as "GET /admin"`))
 		}
 		q.Method = strings.ToUpper(q.Method)
+		if *at != "" {
+			var err error
+			if q.At, err = time.Parse(time.RFC3339, *at); err != nil {
+				return usageError(errors.New("--at wants date, time and offset, such as 2026-03-02T09:30:00+01:00"))
+			}
+		}
 		cfg, _, err := loadConfig(*file, cmd.ErrOrStderr())
 		if err != nil {
 			return err
@@ -67,7 +78,31 @@ func printExplanation(w io.Writer, q app.Question, a app.Explanation) {
 			fmt.Fprintf(w, "  %-9s %s\n", row[0]+":", row[1])
 		}
 	}
+	printRules(w, a)
 	for _, h := range a.Headers {
 		fmt.Fprintf(w, "  header:   %s: %s\n", h.Name, h.Value)
+	}
+}
+
+// printRules shows the rules in their order and what the one that decides asks for. Rules behind it are not asked any more.
+func printRules(w io.Writer, a app.Explanation) {
+	for _, c := range a.Conditions {
+		verdict := "fails:  "
+		if c.Holds {
+			verdict = "holds:  "
+		}
+		fmt.Fprintf(w, "  %s  %s\n", verdict, c.Wants)
+	}
+	for i, s := range a.Rules {
+		what := "matches too, but is not asked"
+		switch {
+		case s.Decides:
+			what = "decides"
+		case s.Misses != "":
+			what = "is about another " + s.Misses
+		case i == len(a.Rules)-1:
+			what = "is not reached"
+		}
+		fmt.Fprintf(w, "  rule %2d:  %s %s\n", i+1, s.Rule, what)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // access rules name time zones, and containers often have no database of them
 
 	"github.com/spf13/cobra"
 )
@@ -39,7 +40,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(errors.New(usageSentence(err))) })
 	root.AddCommand(
 		newDemoCommand(), newServeCommand(), newCheckCommand(), newExplainCommand(), newSchemaCommand(),
-		newUserCommand(), newSessionCommand(), newAuditCommand(), newKeysCommand(), newVersionCommand(),
+		newUserCommand(), newSessionCommand(), newAuditCommand(), newKeysCommand(), newTokenCommand(), newVersionCommand(),
 	)
 	root.Version = version()
 	root.SetVersionTemplate("crmgate {{.Version}}\n")

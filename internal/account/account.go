@@ -29,7 +29,8 @@ type Account struct {
 	Email    string `json:"email"`
 	Username string `json:"username,omitempty"`
 	Name     string `json:"name"`
-	// Groups are those of a local account; a provider's come with each sign-in.
+	// Groups are those of a local account. A provider's come with each sign-in and belong to the session; what stands here is what it said at
+	// the last one, for access tokens.
 	Groups     []string  `json:"groups"`
 	State      State     `json:"state"`
 	CreatedAt  time.Time `json:"created_at"`

@@ -22,7 +22,10 @@ const (
 )
 
 // profile is what an identity says about a person, brought into shape.
-type profile struct{ email, name, username string }
+type profile struct {
+	email, name, username string
+	groups                []string
+}
 
 // Admit finds or creates the account of a corporate identity, or refuses with a sentence. It updates the profile when the
 // provider's has changed, and records LastSignIn. Refusals are recorded here; a success is for the sign-in flow to record.
@@ -116,11 +119,11 @@ func (s *Service) welcome(ctx context.Context, a *Account, info identity.Info, i
 }
 
 // takeOver gives a provider's account the profile that the provider states now and reports whether anything changed. What the
-// provider left out stays as it was; groups are the session's and not kept.
+// provider left out stays as it was, but for groups: they are what it said last.
 func (a *Account) takeOver(who profile) (changed bool) {
 	email, name, username := or(who.email, a.Email), or(who.name, a.Name), or(who.username, a.Username)
-	changed = a.State != Active || a.Email != email || a.Name != name || a.Username != username || len(a.Groups) > 0
-	a.State, a.Email, a.Name, a.Username, a.Groups = Active, email, name, username, []string{}
+	changed = a.State != Active || a.Email != email || a.Name != name || a.Username != username
+	a.State, a.Email, a.Name, a.Username, a.Groups = Active, email, name, username, who.groups
 	return changed
 }
 
@@ -178,7 +181,7 @@ func (s *Service) adopt(ctx context.Context, a *Account, info identity.Info, lin
 func (s *Service) signUp(ctx context.Context, link Link, who profile) (*Account, error) {
 	now := s.now()
 	a := &Account{
-		ID: token.NewID(), Owner: link.Provider, Email: who.email, Username: who.username, Name: who.name, Groups: []string{},
+		ID: token.NewID(), Owner: link.Provider, Email: who.email, Username: who.username, Name: who.name, Groups: who.groups,
 		State: Active, CreatedAt: now, UpdatedAt: now, LastSignIn: now,
 	}
 	if err := s.Store.CreateAccount(ctx, a, &link); err != nil {
@@ -205,6 +208,7 @@ func profileOf(id identity.Identity) profile {
 		email:    identity.Normalize(id.Email),
 		name:     cut(oneLine(id.Name), maxName),
 		username: cut(oneLine(identity.Normalize(id.Username)), maxUsername),
+		groups:   append([]string{}, id.Groups...),
 	}
 	if mail.CheckAddress(p.email) != nil {
 		p.email = ""

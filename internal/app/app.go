@@ -12,6 +12,7 @@ import (
 	"crmgate/internal/gateway"
 	"crmgate/internal/middleware"
 	"crmgate/internal/policy"
+	"crmgate/internal/provider"
 	"crmgate/internal/proxy"
 	"crmgate/internal/signin"
 	"crmgate/internal/throttle"
@@ -24,6 +25,9 @@ type App struct {
 	signer    *proxy.Signer
 	upstreams []*proxy.Upstream
 	handler   http.Handler
+	metrics   *metrics
+	// checks asks providers again about live sessions.
+	checks *signin.Revalidation
 }
 
 // Open opens everything the configuration names and wires it together. Nothing listens yet.
@@ -32,7 +36,12 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*App, erro
 	if err != nil {
 		return nil, err
 	}
-	a := &App{Core: core}
+	a := &App{Core: core, metrics: newMetrics()}
+	a.checks = &signin.Revalidation{
+		Realms: core.Realms, Accounts: core.Accounts, Sessions: core.Sessions, Sealer: core.Sealer, Audit: core.Audit, Log: log,
+		Count: a.metrics.check,
+	}
+	core.Sessions.Checks = a.checks
 	if err := a.wire(ctx); err != nil {
 		return nil, errors.Join(err, core.Close())
 	}
@@ -74,9 +83,16 @@ func (a *App) wire(ctx context.Context) error {
 	return nil
 }
 
+// accessOf are the access rules with what another section says about them.
+func accessOf(cfg *config.Config) policy.Config {
+	access := cfg.Access
+	access.FactorFresh = cfg.Factors.Fresh
+	return access
+}
+
 // newGateway is the guarded path to the CRM.
 func (a *App) newGateway(public *url.URL) (*gateway.Handler, error) {
-	rules, err := policy.New(a.Config.Access)
+	rules, err := policy.New(accessOf(a.Config))
 	if err != nil {
 		return nil, err
 	}
@@ -90,8 +106,16 @@ func (a *App) newGateway(public *url.URL) (*gateway.Handler, error) {
 		}
 		a.upstreams = append(a.upstreams, u)
 	}
+	asking, problems := middleware.ParseProxies(a.Config.Server.ForwardAuth.Proxies)
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("read server.forward_auth.proxies: %s", problems[0].Message)
+	}
 	return &gateway.Handler{
-		Rules: rules, Routes: gateway.NewRoutes(a.upstreams), Sessions: a.Sessions, Fail: a.Pages, Audit: a.Audit,
+		Bearers: &gateway.Bearers{
+			Tokens: a.Tokens, Accounts: a.DB, Realms: a.Realms, Known: a.Sessions.Known, Limit: perMinute(60),
+		},
+		ForwardAuth: gateway.ForwardAuth{Off: !a.Config.Server.ForwardAuth.Enabled, Proxies: asking, Secret: a.Config.Server.ForwardAuth.Secret},
+		Rules:       rules, Routes: gateway.NewRoutes(a.upstreams), Sessions: a.Sessions, Fail: a.Pages, Audit: a.Audit,
 		PublicURL: public, Prefix: a.Config.Server.PathPrefix,
 	}, nil
 }
@@ -100,32 +124,39 @@ func (a *App) newGateway(public *url.URL) (*gateway.Handler, error) {
 func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler, error) {
 	cfg, prefix := a.Config, a.Config.Server.PathPrefix
 	flow := &signin.Flow{
-		Realms: a.Realms, Accounts: a.Accounts, Attempts: a.DB, Sessions: a.Sessions, Audit: a.Audit,
-		LocalEnabled: cfg.Local.Enabled, BaseURL: a.baseURL(), Prefix: prefix,
-		Factors: a.Factors, Pending: a.DB, Sealer: a.Sealer, Once: a.DB, IsAdmin: a.isAdmin,
+		Realms: a.Realms, Accounts: a.Accounts, Attempts: a.DB, Sessions: a.Sessions, Audit: a.Audit, Sealer: a.Sealer, Once: a.DB,
+		Count: a.metrics.logout, LocalEnabled: cfg.Local.Enabled, BaseURL: a.baseURL(), Prefix: prefix,
+		Factors: a.Factors, Pending: a.DB, IsAdmin: a.isAdmin,
 	}
 	pages := &web.Handler{
-		Flow: flow, Factors: flow, OwnFactors: a.Factors, Notices: a.Accounts,
+		Flow: flow, Logouts: flow, Universal: flow, Factors: flow, OwnFactors: a.Factors, Notices: a.Accounts,
 		Accounts: a.Accounts, Sessions: a.Sessions, Realms: a.Realms, Pages: a.Pages, Prefix: prefix,
 		BaseURL: a.baseURL(), Secure: a.Sessions.Secure,
 		Direct: a.onlyWayIn(), Local: cfg.Local.Enabled,
 		MailedReset:  cfg.Local.Enabled && cfg.Local.Reset.Enabled && cfg.Mail.Enabled(),
 		LinkLifetime: cfg.Local.Reset.LinkLifetime, MinLength: cfg.Local.Password.MinLength,
-		Keys: func(context.Context) ([]byte, error) { return a.signer.JWKS(), nil },
+		Explain: provider.Explain,
+		Keys:    func(context.Context) ([]byte, error) { return a.signer.JWKS(), nil },
 		// Held-up people behind one office address must not be: the limits are for machines.
 		Limits: web.Limits{
 			Starts: perMinute(240), Callbacks: perMinute(60), Passwords: perMinute(120), Resets: perMinute(60), Links: perMinute(120),
+			Logouts: perMinute(240),
 		},
 	}
-	mux := http.NewServeMux()
-	mux.Handle(prefix+"/auth", a.Pages.Handle(gate.Forward))
-	mux.Handle("/", pages.Routes())
-	exempt := []string{"POST " + prefix + "/callback/{provider}"} // form_post: proves itself by state and browser cookie
-	protected, err := middleware.CrossOrigin(public, a.Pages, exempt, mux)
+	exempt := []string{
+		"POST " + prefix + "/callback/{provider}",           // form_post: proves itself by state and browser cookie
+		"POST " + prefix + "/logout/backchannel/{provider}", // proves itself by its signature
+	}
+	protected, err := middleware.CrossOrigin(public, a.Pages, exempt, pages.Routes())
 	if err != nil {
 		return nil, err
 	}
-	return middleware.SecureHeaders(a.Sessions.Secure, protected), nil
+	// A proxy that asks carries the method and the Origin of the request it asks about, so it stands outside the protection of our forms.
+	mux := http.NewServeMux()
+	mux.Handle(prefix+"/auth", a.Pages.Handle(gate.Forward))
+	mux.Handle(prefix+"/auth/", a.Pages.Handle(gate.Forward))
+	mux.Handle("/", protected)
+	return middleware.SecureHeaders(a.Sessions.Secure, mux), nil
 }
 
 func perMinute(n int) *throttle.Limiter { return &throttle.Limiter{PerMinute: n} }

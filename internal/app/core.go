@@ -6,17 +6,18 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
 	"crmgate/internal/account"
 	"crmgate/internal/audit"
+	"crmgate/internal/bearer"
 	"crmgate/internal/config"
 	"crmgate/internal/identity"
 	"crmgate/internal/mail"
 	"crmgate/internal/mfa"
 	"crmgate/internal/page"
+	"crmgate/internal/policy"
 	"crmgate/internal/provider"
 	"crmgate/internal/proxy"
 	"crmgate/internal/redisstore"
@@ -38,7 +39,11 @@ type Core struct {
 	Mail     *mail.Sender
 	Accounts *account.Service
 	Factors  *mfa.Service
-	Audit    audit.Recorder
+	// Tokens are the access tokens of programs.
+	Tokens *bearer.Service
+	// Admins knows who administers the gateway.
+	Admins policy.Admins
+	Audit  audit.Recorder
 	// Sealer seals what is stored and must come back out.
 	Sealer *token.Sealer
 
@@ -91,6 +96,8 @@ func (c *Core) open(ctx context.Context) error {
 		Lockout: &throttle.Lockout{Store: c.DB, Config: cfg.Local.Lockout},
 		BaseURL: c.baseURL(), Words: []string{cfg.Branding.Product, cfg.Branding.Organisation}, Log: c.Log,
 	}
+	c.Tokens = &bearer.Service{Config: cfg.Tokens, Store: c.DB, Audit: c.Audit}
+	c.Admins = policy.NewAdmins(cfg.Admins)
 	if cfg.Mail.Enabled() {
 		// The listeners take their part of the grace first; both together must not outlast it.
 		c.Mail = &mail.Sender{Config: cfg.Mail, Renderer: c.Pages, Log: c.Log, Grace: cfg.Server.ShutdownGrace / 3}
@@ -115,9 +122,7 @@ func (c *Core) openFactors() (*mfa.Service, error) {
 
 // isAdmin reports whether somebody is an administrator.
 func (c *Core) isAdmin(email string, groups []string) bool {
-	named := func(e string) bool { return identity.Normalize(e) == email }
-	return email != "" && slices.ContainsFunc(c.Config.Admins.Emails, named) ||
-		slices.ContainsFunc(c.Config.Admins.Groups, func(g string) bool { return slices.Contains(groups, g) })
+	return c.Admins.IsAdmin(policy.Subject{SignedIn: true, Email: email, Groups: groups})
 }
 
 // openSealer reads the keys that values are sealed with and makes the first one.
@@ -192,8 +197,9 @@ func current(keys []token.Key, now time.Time) []token.Key {
 	return keys
 }
 
-// RotateKeys makes a new key for the assertion and returns its id. Running gateways take it up by themselves.
-func (c *Core) RotateKeys(ctx context.Context, actor string) (string, error) {
+// RotateKeys makes a new key for the assertion and returns its id. Running gateways take it up by themselves. With revokeOld the keys before
+// it are withdrawn at once instead of staying published for keyOverlap: whatever they signed is worth nothing.
+func (c *Core) RotateKeys(ctx context.Context, actor string, revokeOld bool) (string, error) {
 	k, err := proxy.NewAssertionKey(time.Now())
 	if err != nil {
 		return "", err
@@ -201,7 +207,15 @@ func (c *Core) RotateKeys(ctx context.Context, actor string) (string, error) {
 	if err := c.DB.CreateKey(ctx, k, false); err != nil {
 		return "", fmt.Errorf("store key: %w", err)
 	}
-	c.Audit.Record(ctx, audit.Event{Kind: audit.KeysRotated, Actor: actor, Reason: k.ID})
+	e := audit.Event{Kind: audit.KeysRotated, Actor: actor, Reason: k.ID}
+	if revokeOld {
+		n, err := c.DB.DeleteKeys(ctx, proxy.AssertionPurpose, k.ID)
+		if err != nil {
+			return "", fmt.Errorf("withdraw old keys: %w", err)
+		}
+		e.Detail = fmt.Sprintf("%d older keys withdrawn", n)
+	}
+	c.Audit.Record(ctx, e)
 	return k.ID, nil
 }
 

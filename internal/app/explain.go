@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"crmgate/internal/account"
 	"crmgate/internal/config"
@@ -26,17 +27,26 @@ type Question struct {
 	Provider string
 	// Method and Path are the request's; the path may have a query.
 	Method, Path string
+	// Address is the client's, for rules that name networks.
+	Address string
+	// At is the moment of the request; zero is now.
+	At time.Time
+	// Factor is true where a second factor was proven just before.
+	Factor bool
 }
 
 // Explanation is the answer.
 type Explanation struct {
 	// SignIn says where the person signs in.
-	SignIn   string        `json:"sign_in"`
-	Upstream string        `json:"upstream"`
-	Outcome  string        `json:"outcome"`
-	Rule     string        `json:"rule"`
-	Reason   string        `json:"reason"`
-	Headers  []NamedHeader `json:"headers"`
+	SignIn   string `json:"sign_in"`
+	Upstream string `json:"upstream"`
+	Outcome  string `json:"outcome"`
+	Rule     string `json:"rule"`
+	Reason   string `json:"reason"`
+	// Rules are all of them in their order, the default last; Conditions are what the one that decided asks for.
+	Rules      []policy.Step  `json:"rules"`
+	Conditions []policy.Check `json:"conditions"`
+	Headers    []NamedHeader  `json:"headers"`
 }
 
 // NamedHeader is one header that the CRM would get.
@@ -51,7 +61,7 @@ func Explain(cfg *config.Config, q Question) (Explanation, error) {
 	if err != nil {
 		return Explanation{}, err
 	}
-	a := Explanation{SignIn: where, Headers: []NamedHeader{}}
+	a := Explanation{SignIn: where, Headers: []NamedHeader{}, Rules: []policy.Step{}, Conditions: []policy.Check{}}
 	// The same code as for a real request makes the path canonical, so the answer is about what the CRM would get.
 	req := &http.Request{Method: q.Method, RequestURI: q.Path, URL: &url.URL{}, Header: http.Header{}}
 	path, err := proxy.Canonical(req)
@@ -71,14 +81,15 @@ func Explain(cfg *config.Config, q Question) (Explanation, error) {
 		a.Outcome, a.Reason = "not found (404)", "no upstream has this path"
 		return a, err
 	}
-	rules, err := policy.New(cfg.Access)
+	rules, err := policy.New(accessOf(cfg))
 	if err != nil {
 		return a, err
 	}
 	a.Upstream = upstream.Config().ID
-	index := rules.Match(policy.Request{Upstream: a.Upstream, Method: q.Method, Path: path.Decoded})
-	d := rules.Decide(index, policy.Subject{SignedIn: true, Email: q.Email, Groups: q.Groups, Provider: providerID})
-	a.Rule, a.Reason = d.Rule, d.Reason
+	asked := policy.Request{Upstream: a.Upstream, Method: q.Method, Path: path.Decoded}
+	who, index := q.subject(providerID), rules.Match(asked)
+	d := rules.Decide(index, who)
+	a.Rule, a.Reason, a.Rules, a.Conditions = d.Rule, d.Reason, rules.Steps(asked), append(a.Conditions, rules.Checks(index, who)...)
 	a.Outcome = map[policy.Outcome]string{policy.Allowed: "allowed", policy.StepUp: "asked for a second factor", policy.SignIn: "asked to sign in"}[d.Outcome]
 	if a.Outcome == "" {
 		a.Outcome = "refused (403)"
@@ -87,6 +98,17 @@ func Explain(cfg *config.Config, q Question) (Explanation, error) {
 		a.Headers, err = explainHeaders(upstream, q, providerID)
 	}
 	return a, err
+}
+
+func (q Question) subject(provider string) policy.Subject {
+	s := policy.Subject{SignedIn: true, Email: q.Email, Groups: q.Groups, Provider: provider, Address: q.Address, At: q.At}
+	if s.At.IsZero() {
+		s.At = time.Now()
+	}
+	if q.Factor {
+		s.FactorAt = s.At
+	}
+	return s
 }
 
 // explainSignIn says where an address signs in, and which provider the rules will see.

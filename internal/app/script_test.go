@@ -51,6 +51,7 @@ func TestScripts(t *testing.T) {
 			"no-mail": command((*world).cmdNoMail), "pause": command((*world).cmdPause), "idp": command((*world).cmdIDP),
 			"header": command((*world).cmdHeader), "fetch": command((*world).cmdFetch), "logged": logged, "race": command((*world).cmdRace),
 			"totp": command((*world).cmdTOTP), "code": command((*world).cmdCode), "sms": command((*world).cmdSMS), "submit-to": command((*world).cmdSubmitTo),
+			"assertion": command((*world).cmdAssertion), "send": command((*world).cmdSend), "capture": command((*world).cmdCapture), "idp-token": command((*world).cmdIDPToken),
 		},
 	})
 }
@@ -99,6 +100,7 @@ func newWorld(t *testing.T, env *testscript.Env) (*world, error) {
 		Clients: []fakeidp.Client{{
 			ID: "crm", Secret: "crm-secret", RedirectURIs: []string{gate + "/_gate/callback/contoso"},
 			PostLogoutRedirectURIs: []string{gate + "/_gate/signed-out"},
+			BackchannelLogoutURI:   gate + "/_gate/logout/backchannel/contoso",
 		}},
 		Users: []fakeidp.User{
 			{Subject: "u-ann", Email: "ann@contoso.test", Username: "ann", Password: "ann-password", Name: "Ann Archer", Groups: []string{"sales", "crm-admins"}},
@@ -303,14 +305,6 @@ func (w *world) cmdPause(_ *testscript.TestScript, args []string) error {
 	d, err := time.ParseDuration(args[0])
 	time.Sleep(d)
 	return err
-}
-
-// cmdIDP stops and starts the corporate provider: `idp down`, `idp up`.
-func (w *world) cmdIDP(_ *testscript.TestScript, args []string) error {
-	if args[0] == "down" {
-		return w.idp.Stop()
-	}
-	return w.idp.Start(context.Background())
 }
 
 // cmdFetch asks as a script in the page does: `fetch PATH STATUS [TEXT | NAME:=VALUE]...` with texts to see and headers to send.

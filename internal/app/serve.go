@@ -120,7 +120,8 @@ func (a *App) listenOps(ctx context.Context) (net.Listener, error) {
 func (a *App) startBackground(ctx context.Context) (stop func() error) {
 	loops := []func(context.Context) error{
 		func(ctx context.Context) error { every(ctx, 10*time.Minute, a.sweep); return nil },
-		func(ctx context.Context) error { every(ctx, 20*time.Second, a.reloadKeys); return nil },
+		func(ctx context.Context) error { every(ctx, 2*time.Second, a.reloadKeys); return nil },
+		a.checks.Run,
 		a.Accounts.Run,
 	}
 	if a.Mail != nil {
@@ -161,7 +162,8 @@ func (a *App) sweep(ctx context.Context) {
 	now := time.Now()
 	for what, do := range map[string]func(context.Context, time.Time) (int, error){
 		"sessions": a.Sessions.Store.SweepSessions, "attempts": a.DB.SweepAttempts, "tokens": a.DB.SweepTokens,
-		"what was used once": a.DB.SweepOnce, "pending steps": a.DB.SweepPending, "devices": a.Factors.Sweep,
+		"what was used once": a.DB.SweepOnce, "access tokens": a.Tokens.Sweep, "security events": a.sweepEvents,
+		"pending steps": a.DB.SweepPending, "devices": a.Factors.Sweep,
 	} {
 		if n, err := do(ctx, now); err != nil && ctx.Err() == nil {
 			a.Log.Warn("sweep expired records", "what", what, "error", err)
@@ -169,4 +171,13 @@ func (a *App) sweep(ctx context.Context) {
 			a.Log.Debug("swept expired records", "what", what, "count", n)
 		}
 	}
+}
+
+// sweepEvents forgets security events that are older than audit.keep.
+func (a *App) sweepEvents(ctx context.Context, now time.Time) (int, error) {
+	keep := a.Config.Audit.Keep
+	if keep == 0 {
+		return 0, nil
+	}
+	return a.DB.SweepEvents(ctx, now.Add(-keep))
 }

@@ -9,8 +9,8 @@ import (
 
 // floors places every package; a package imports those of lower floors only.
 var floors = [][]string{
-	0: {"templates", "internal/fault", "internal/token", "internal/policy", "internal/audit"},
-	1: {"internal/identity", "internal/session", "internal/mfa", "internal/throttle", "internal/mail", "internal/proxy", "internal/middleware", "internal/page"},
+	0: {"templates", "internal/fault", "internal/token", "internal/policy", "internal/audit", "internal/wire"},
+	1: {"internal/identity", "internal/session", "internal/bearer", "internal/mfa", "internal/throttle", "internal/mail", "internal/proxy", "internal/middleware", "internal/page"},
 	2: {"internal/account"},
 	3: {"internal/provider", "internal/sqlstore", "internal/redisstore", "internal/storetest", "internal/signin", "internal/gateway"},
 	4: {"internal/web", "internal/admin", "internal/scim", "internal/config"},

@@ -62,7 +62,8 @@ var parsed = sync.OnceValues(func() ([]source, error) {
 			}
 			return nil
 		}
-		if d.IsDir() || !strings.HasSuffix(name, ".go") {
+		// What stands in examples is for other people's programs to copy and no part of the house.
+		if d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasPrefix(name, "examples/") {
 			return nil
 		}
 		text, err := fs.ReadFile(tree, name)

@@ -48,7 +48,7 @@ type Event struct {
 	AccountID string `json:"account_id,omitempty"`
 	// Identifier is what was typed, where no account was recognised.
 	Identifier string `json:"identifier,omitempty"`
-	// Actor is who did it: an account id, "cli", or empty for the person themselves.
+	// Actor is who did it: an account id, "cli", a provider id where the provider did, or empty for the person themselves.
 	Actor string `json:"actor,omitempty"`
 	// Provider is the provider id or "local".
 	Provider string `json:"provider,omitempty"`
@@ -59,6 +59,11 @@ type Event struct {
 	UserAgent string `json:"user_agent,omitempty"`
 	// Reference is the request id that error pages and log lines show.
 	Reference string `json:"reference,omitempty"`
+	// Rule is the access rule that decided, and Request what was asked for: method and path, never the query.
+	Rule    string `json:"rule,omitempty"`
+	Request string `json:"request,omitempty"`
+	// Detail says more, such as which conditions of the rule failed; for people to read.
+	Detail string `json:"detail,omitempty"`
 }
 
 // Recorder takes events. Record is safe for concurrent use, does not fail, and fills Time when it is zero.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -10,7 +11,6 @@ import (
 	"strings"
 
 	"crmgate/internal/fault"
-	"crmgate/internal/identity"
 	"crmgate/internal/middleware"
 )
 
@@ -32,6 +32,7 @@ func (c ServerConfig) Validate() fault.Problems {
 	checkPrefix(c.PathPrefix, &p)
 	_, problems := middleware.ParseProxies(c.TrustedProxies)
 	p = append(p, problems.Under("trusted_proxies")...)
+	c.checkForwardAuth(&p)
 	switch {
 	case c.TLS.CertFile != "" && c.TLS.KeyFile == "":
 		p.Add("tls.key_file", "Set it beside cert_file.", "is missing")
@@ -45,6 +46,24 @@ func (c ServerConfig) Validate() fault.Problems {
 		p.Add("shutdown_grace", "Write a duration such as 10s.", "must be more than nothing")
 	}
 	return p
+}
+
+func (c ServerConfig) checkForwardAuth(p *fault.Problems) {
+	f := c.ForwardAuth
+	if !f.Enabled {
+		return
+	}
+	trusted, _ := middleware.ParseProxies(c.TrustedProxies)
+	asking, problems := middleware.ParseProxies(f.Proxies)
+	*p = append(*p, problems.Under("forward_auth.proxies")...)
+	for i, a := range asking {
+		if !slices.ContainsFunc(trusted, func(t netip.Prefix) bool { return t.Bits() <= a.Bits() && t.Contains(a.Addr()) }) {
+			p.Add(fmt.Sprintf("forward_auth.proxies[%d]", i), "Name it in trusted_proxies too.", "%s is not a trusted proxy, so what it says is not believed", a)
+		}
+	}
+	if f.Secret != "" && len(f.Secret.Reveal()) < 20 {
+		p.Add("forward_auth.secret", "Use 20 random characters or more.", "is too short")
+	}
 }
 
 func checkPublicURL(s string, p *fault.Problems) {
@@ -111,22 +130,6 @@ func checkPrefix(s string, p *fault.Problems) {
 	case !prefixShape.MatchString(s):
 		p.Add("path_prefix", "Write segments of letters, digits, - and _ without a slash at the end, such as /_gate.", "is not a path prefix")
 	}
-}
-
-// Validate names the faults of the section.
-func (c AdminsConfig) Validate() fault.Problems {
-	var p fault.Problems
-	for i, e := range c.Emails {
-		if _, ok := identity.Domain(identity.Normalize(e)); !ok {
-			p.Add("emails["+strconv.Itoa(i)+"]", "Write one address, such as ann@example.com.", "is not an e-mail address")
-		}
-	}
-	for i, g := range c.Groups {
-		if strings.TrimSpace(g) == "" {
-			p.Add("groups["+strconv.Itoa(i)+"]", "Remove the item.", "is empty")
-		}
-	}
-	return p
 }
 
 // Validate names the faults of the section.

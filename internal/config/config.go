@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"crmgate/internal/account"
+	"crmgate/internal/audit"
+	"crmgate/internal/bearer"
 	"crmgate/internal/mail"
 	"crmgate/internal/mfa"
 	"crmgate/internal/page"
@@ -14,23 +16,26 @@ import (
 	"crmgate/internal/redisstore"
 	"crmgate/internal/session"
 	"crmgate/internal/sqlstore"
+	"crmgate/internal/token"
 )
 
 // Config is the whole file.
 type Config struct {
-	Server    ServerConfig      `json:"server" jsonschema:"Where the gateway listens and what the world calls it."`
-	Upstreams []proxy.Config    `json:"upstreams" jsonschema:"The CRM behind the gateway; at least one."`
-	Access    policy.Config     `json:"access" jsonschema:"Who may pass where."`
-	Providers []provider.Config `json:"providers" jsonschema:"Sources of corporate identity."`
-	Local     account.Config    `json:"local" jsonschema:"Accounts whose password the gateway itself keeps."`
-	Factors   mfa.Config        `json:"factors" jsonschema:"Second factors: what people prove beside a password."`
-	Session   session.Config    `json:"session" jsonschema:"How long somebody stays signed in."`
-	Storage   sqlstore.Config   `json:"storage" jsonschema:"The database."`
-	Redis     redisstore.Config `json:"redis" jsonschema:"Used where session.store is redis."`
-	Mail      mail.Config       `json:"mail" jsonschema:"The way to people's mailboxes."`
-	Branding  page.Config       `json:"branding" jsonschema:"What the pages and mails look like."`
-	Admins    AdminsConfig      `json:"admins" jsonschema:"Who administers the gateway."`
-	Log       LogConfig         `json:"log" jsonschema:"The log on standard error."`
+	Server    ServerConfig        `json:"server" jsonschema:"Where the gateway listens and what the world calls it."`
+	Upstreams []proxy.Config      `json:"upstreams" jsonschema:"The CRM behind the gateway; at least one."`
+	Access    policy.Config       `json:"access" jsonschema:"Who may pass where."`
+	Providers []provider.Config   `json:"providers" jsonschema:"Sources of corporate identity."`
+	Local     account.Config      `json:"local" jsonschema:"Accounts whose password the gateway itself keeps."`
+	Factors   mfa.Config          `json:"factors" jsonschema:"Second factors: what people prove beside a password."`
+	Session   session.Config      `json:"session" jsonschema:"How long somebody stays signed in."`
+	Storage   sqlstore.Config     `json:"storage" jsonschema:"The database."`
+	Redis     redisstore.Config   `json:"redis" jsonschema:"Used where session.store is redis."`
+	Mail      mail.Config         `json:"mail" jsonschema:"The way to people's mailboxes."`
+	Branding  page.Config         `json:"branding" jsonschema:"What the pages and mails look like."`
+	Tokens    bearer.Config       `json:"tokens" jsonschema:"Access tokens with which programs use the CRM in somebody's name."`
+	Audit     audit.Config        `json:"audit" jsonschema:"The trail of security events."`
+	Admins    policy.AdminsConfig `json:"admins" jsonschema:"Who administers the gateway."`
+	Log       LogConfig           `json:"log" jsonschema:"The log on standard error."`
 }
 
 // Default returns what an empty file means: the defaults of every section.
@@ -47,13 +52,27 @@ type ServerConfig struct {
 	// OpsListen is host:port for health and metrics; empty turns that listener off.
 	OpsListen string `json:"ops_listen" jsonschema:"Host:port of /healthz, /readyz and /metrics; empty turns them off."`
 	// TrustedProxies are networks and single addresses whose X-Forwarded-* headers are believed (middleware.ParseProxies).
-	TrustedProxies []string        `json:"trusted_proxies" jsonschema:"Networks (CIDR) and addresses of the load balancers whose X-Forwarded-* headers are believed."`
-	TLS            ServerTLSConfig `json:"tls" jsonschema:"Certificate of the public listener; without one it speaks plain HTTP."`
+	TrustedProxies []string `json:"trusted_proxies" jsonschema:"Networks (CIDR) and addresses of the load balancers whose X-Forwarded-* headers are believed."`
+	// ForwardAuth is who may ask /_gate/auth.
+	ForwardAuth ForwardAuthConfig `json:"forward_auth" jsonschema:"Who may ask /_gate/auth about requests, for a proxy in front that keeps the traffic to itself."`
+	TLS         ServerTLSConfig   `json:"tls" jsonschema:"Certificate of the public listener; without one it speaks plain HTTP."`
 	// DataDir is where keys and the SQLite file live.
 	DataDir string `json:"data_dir" jsonschema:"Keys and the SQLite file; created with mode 0700."`
 	// ShutdownGrace is how long running requests may take after SIGTERM.
 	ShutdownGrace time.Duration `json:"shutdown_grace" jsonschema:"How long running requests may take after SIGTERM."`
 }
+
+// ForwardAuthConfig is `server.forward_auth`.
+type ForwardAuthConfig struct {
+	Enabled bool `json:"enabled" jsonschema:"False where no proxy asks and all traffic passes through the gateway."`
+	// Proxies are those of trusted_proxies that may ask; empty is all of them.
+	Proxies    []string     `json:"proxies" jsonschema:"Those of trusted_proxies that ask; none: any of them may."`
+	Secret     token.Secret `json:"secret" jsonschema:"The proxy has to send this in X-Crmgate-Forward-Secret; empty asks for none."`
+	SecretFile string       `json:"secret_file" jsonschema:"A file that holds secret."`
+}
+
+// Default returns the section's defaults.
+func (ForwardAuthConfig) Default() ForwardAuthConfig { return ForwardAuthConfig{Enabled: true} }
 
 // ServerTLSConfig is `server.tls`; both files or none.
 type ServerTLSConfig struct {
@@ -64,12 +83,6 @@ type ServerTLSConfig struct {
 // Default returns the section's defaults.
 func (ServerConfig) Default() ServerConfig {
 	return ServerConfig{Listen: ":8443", PathPrefix: "/_gate", OpsListen: "127.0.0.1:9090", DataDir: "./data", ShutdownGrace: 10 * time.Second}
-}
-
-// AdminsConfig is the `admins` section; somebody who is in either list is an administrator.
-type AdminsConfig struct {
-	Groups []string `json:"groups" jsonschema:"Members of these groups administer the gateway."`
-	Emails []string `json:"emails" jsonschema:"These people administer the gateway."`
 }
 
 // LogConfig is the `log` section.

@@ -22,6 +22,7 @@ func crossCheck(c *Config) fault.Problems {
 	checkRules(c, &p)
 	checkWays(c, &p)
 	checkFactors(c, &p)
+	checkWhoAsks(c.Server, &p)
 	return p
 }
 
@@ -155,4 +156,15 @@ func checkWays(c *Config, p *fault.Problems) {
 		*p = append(*p, fault.Problem{Path: "mail.smtp.host", Warning: true, Message: "is not set: people with a local account cannot reset a forgotten password themselves",
 			Hint: "Set it, or set local.reset.enabled to false. crmgate user reset --print-link works without mail."})
 	}
+}
+
+// checkWhoAsks warns where a page of the CRM could ask in its own user's name: through a proxy that is trusted and passes it on.
+func checkWhoAsks(c ServerConfig, p *fault.Problems) {
+	f := c.ForwardAuth
+	if !f.Enabled || len(c.TrustedProxies) == 0 || len(f.Proxies) > 0 || f.Secret != "" || f.SecretFile != "" {
+		return
+	}
+	*p = append(*p, fault.Problem{Path: "server.trusted_proxies", Warning: true,
+		Message: "every proxy here may ask " + c.PathPrefix + "/auth about any request; through one that passes browsers' requests on, so may a page of the CRM, and read its own user's assertion",
+		Hint:    "Set server.forward_auth.enabled to false, or name the proxies that ask in server.forward_auth.proxies and give them a secret."})
 }

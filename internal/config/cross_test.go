@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -215,10 +216,37 @@ func TestServerValidate(t *testing.T) {
 }
 
 func TestAdminsAndLogValidate(t *testing.T) {
-	if p := (AdminsConfig{Emails: []string{"ann@example.com", "ann"}, Groups: []string{" "}}).Validate(); len(p) != 2 {
+	if p := (policy.AdminsConfig{Emails: []string{"ann@example.com", "ann"}, Groups: []string{" "}}).Validate(); len(p) != 2 {
 		t.Errorf("problems %+v, want two", p)
 	}
 	if p := (LogConfig{Level: "loud", Format: "xml"}).Validate(); len(p) != 2 {
 		t.Errorf("problems %+v, want two", p)
+	}
+}
+
+func TestWhoMayAsk(t *testing.T) {
+	const head = "server: {public_url: https://crm.example.com, trusted_proxies: [10.0.0.0/24, 10.1.0.5], %s}\nupstreams: [{id: crm, urls: [\"http://127.0.0.1:8069\"]}]\nlocal: {reset: {enabled: false}}\n"
+	for _, tc := range []struct{ name, line, want string }{
+		{"nothing is said", "data_dir: data", "warning server.trusted_proxies"},
+		{"nobody", "forward_auth: {enabled: false}", ""},
+		{"one of them", "forward_auth: {proxies: [10.0.0.7]}", ""},
+		{"with a secret", "forward_auth: {secret: correct-horse-battery-staple}", ""},
+		{"with a short secret", "forward_auth: {secret: horse}", "fault server.forward_auth.secret"},
+		{"one that is not trusted", "forward_auth: {proxies: [10.1.0.6]}", "fault server.forward_auth.proxies[0]"},
+		{"a wider network than the trusted one", "forward_auth: {proxies: [10.0.0.0/16]}", "fault server.forward_auth.proxies[0]"},
+		{"a name", "forward_auth: {proxies: [lb.example.com]}", "fault server.forward_auth.proxies[0]"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, r := load("c.yaml", []byte(fmt.Sprintf(head, tc.line)), memory(nil), environment(nil))
+			got := ""
+			for _, f := range r.Findings {
+				if strings.HasPrefix(f.Path, "server.") {
+					got += map[bool]string{true: "warning ", false: "fault "}[f.Warning] + f.Path
+				}
+			}
+			if got != tc.want {
+				t.Errorf("%q, want %q", got, tc.want)
+			}
+		})
 	}
 }

@@ -15,8 +15,6 @@ type reservedKey struct {
 	only any
 	// also are further values that mean the same to this version.
 	also []any
-	// warning is said about the values in also; empty for nothing.
-	warning string
 	// about describes the key in the schema.
 	about string
 }
@@ -28,11 +26,6 @@ func reservedKeys() []reservedKey {
 		{pattern: "upstreams[].paths_as_is", only: false, about: "Pass encoded slashes and the like on; reserved."},
 		{pattern: "upstreams[].cookies", only: cookiesConfig{}, about: "What happens to the CRM's cookies; reserved."},
 		{pattern: "upstreams[].health", only: healthConfig{Interval: 10 * time.Second}, about: "Active health checks; reserved."},
-		{pattern: "access.rules[].require_factor", only: false, about: "Ask for a second factor; reserved."},
-		{pattern: "providers[].revalidate", only: time.Duration(0), also: []any{5 * time.Minute},
-			warning: "is not done by this version: a live session is not checked against the provider again",
-			about:   "How often a live session is checked against the provider; reserved."},
-		{pattern: "providers[].password_change", only: false, about: "Change directory passwords here; reserved."},
 		{pattern: "local.password.min_length_with_factor", only: 8, about: "Shortest password beside a second factor; reserved."},
 		{pattern: "local.password.max_age", only: time.Duration(0), about: "How long a password may be used; reserved."},
 		{pattern: "local.password.breach_check", only: "", about: "List of breached passwords; reserved."},
@@ -86,9 +79,6 @@ func (s reservedSet) check(got, only any, at path, report *Report) {
 	}
 	k := s[at.pattern]
 	if slices.ContainsFunc(k.also, func(v any) bool { return same(got, v) }) {
-		if k.warning != "" {
-			report.put(Finding{Path: at.concrete, Message: k.warning, Hint: "Leave it out, or set it to " + show(only) + ".", Warning: true})
-		}
 		return
 	}
 	report.put(Finding{Path: at.concrete, Message: "is not supported by this version with another value than " + show(only), Hint: "Leave it out."})

@@ -29,8 +29,6 @@ tracing: {otlp_endpoint: ""}
 		{"in a list item", upstream + "    health: {path: /up}\n    paths_as_is: true\n", []string{
 			`c.yaml:6: upstreams[0].health.path: is not supported by this version with another value than "" (Leave it out.)`,
 			`c.yaml:7: upstreams[0].paths_as_is: is not supported by this version with another value than false (Leave it out.)`}},
-		{"a field that exists already", base + "access:\n  rules:\n    - {name: a, paths: [/a/**], allow: signed_in, require_factor: true}\n",
-			[]string{`c.yaml:8: access.rules[0].require_factor: is not supported by this version with another value than false (Leave it out.)`}},
 		{"a wrong shape", base + "tracing: {otlp_endpoint: []}\n",
 			[]string{`c.yaml:6: tracing.otlp_endpoint: must be a single value, not a list`}},
 		{"an unknown key inside", base + "tracing: {otlp_endpiont: x}\n",
@@ -52,17 +50,6 @@ tracing: {otlp_endpoint: ""}
 // provider is a complete provider whose further keys a test appends.
 const oneProvider = base + `providers:
   - {id: contoso, type: oidc, name: Contoso, issuer: "https://id.example.com", client_id: crm, client_secret: opensesame, `
-
-func TestReservedRevalidate(t *testing.T) {
-	const warning = `c.yaml:7: warning: providers[0].revalidate: is not done by this version: a live session is not checked against the provider again (Leave it out, or set it to 0.)`
-	const refusal = `c.yaml:7: providers[0].revalidate: is not supported by this version with another value than 0 (Leave it out.)`
-	for value, want := range map[string][]string{"0": nil, "0s": nil, "5m": {warning}, "300s": {warning}, "1m": {refusal}} {
-		_, r := load("c.yaml", []byte(oneProvider+"password_change: false, revalidate: "+value+"}\n"), memory(nil), environment(nil))
-		if diff := cmp.Diff(want, lines(r)); diff != "" {
-			t.Errorf("revalidate: %s (-want +got):\n%s", value, diff)
-		}
-	}
-}
 
 // A key that a package has begun to fulfil must leave the table, or its default must still be the table's.
 func TestReservedTableIsInStep(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"crmgate/internal/policy"
+	"crmgate/internal/provider"
 	"crmgate/internal/token"
 )
 
@@ -162,20 +163,32 @@ func addDefaults(s *jsonschema.Schema, v reflect.Value) {
 	}
 }
 
+// providerTypes are the values of providers[].type: a type may be a file that nobody else names.
+func providerTypes() []any {
+	var out []any
+	for _, t := range provider.Types() {
+		out = append(out, t)
+	}
+	return out
+}
+
 // choices are the keys that take one of a few words. Their packages' Validate has the last word; a test holds the two
 // together.
 func choices() map[string][]any {
 	return map[string][]any{
-		"access.default":            {"signed_in", "nobody"},
-		"access.tests[].expect":     {"allow", "deny"},
-		"providers[].type":          {"entra", "okta", "google", "oidc", "ldap", "active_directory"},
-		"providers[].client_auth":   {"", "client_secret_basic", "client_secret_post", "none"},
-		"providers[].link_by_email": {"never", "verified"},
-		"providers[].logout":        {"provider", "local"},
-		"session.store":             {"sql", "redis"},
-		"storage.driver":            {"sqlite", "postgres"},
-		"mail.smtp.security":        {"starttls", "tls", "none"},
-		"log.level":                 {"debug", "info", "warn", "error"},
-		"log.format":                {"json", "text"},
+		"access.default":                    {"signed_in", "nobody"},
+		"access.tests[].expect":             {"allow", "deny"},
+		"providers[].type":                  providerTypes(),
+		"providers[].client_auth":           {"", "client_secret_basic", "client_secret_post", "private_key_jwt", "none"},
+		"providers[].request.prompt":        {"", "login", "consent", "select_account"},
+		"providers[].request.response_mode": {"", "query", "form_post"},
+		"providers[].request.par":           {"", "auto", "always", "never"},
+		"providers[].link_by_email":         {"never", "verified"},
+		"providers[].logout":                {"provider", "local"},
+		"session.store":                     {"sql", "redis"},
+		"storage.driver":                    {"sqlite", "postgres"},
+		"mail.smtp.security":                {"starttls", "tls", "none"},
+		"log.level":                         {"debug", "info", "warn", "error"},
+		"log.format":                        {"json", "text"},
 	}
 }

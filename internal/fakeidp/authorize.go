@@ -102,6 +102,11 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		}
 		v = r.PostForm
 	}
+	v, ok := s.unpush(v)
+	if !ok {
+		s.pages.refuse(w, http.StatusBadRequest, "The request was not pushed ahead, or too long ago.")
+		return
+	}
 	q, fail := s.parseRequest(v)
 	if q == nil {
 		s.pages.refuse(w, http.StatusBadRequest, fail.description)
@@ -111,6 +116,9 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		s.respond(w, q, fail.values())
 		return
 	}
+	s.mu.Lock()
+	s.authorized = v
+	s.mu.Unlock()
 	if u, ok := s.automatic(q); ok {
 		s.grantTo(w, q, s.startSession(w, r, u))
 		return

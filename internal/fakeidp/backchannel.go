@@ -34,7 +34,7 @@ func (s *Server) LogoutToken(clientID, subject, sid string, edit func(map[string
 	if edit != nil {
 		edit(claims)
 	}
-	return s.issue(s.faults.Load().Signing, c, "logout+jwt", claims)
+	return s.issue(s.faults.Load().Faults, c, "logout+jwt", claims)
 }
 
 // SendLogout posts a logout token to an address and returns the status of the answer.

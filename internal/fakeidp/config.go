@@ -38,6 +38,8 @@ type Config struct {
 	Lifetime time.Duration
 	// AlwaysRefresh gives a refresh token to clients that did not ask for offline_access, too.
 	AlwaysRefresh bool
+	// PAR offers pushed authorization requests (RFC 9126); RequirePAR takes no others.
+	PAR, RequirePAR bool
 	// AutoLogin lets login_hint=auto:EMAIL sign that person in without a page. For tests.
 	AutoLogin bool
 	// Now is the clock; nil is time.Now.
@@ -63,6 +65,8 @@ type Client struct {
 	BackchannelLogoutURI string
 	// Alg signs this client's ID tokens; empty is the first of Config.Algs.
 	Alg string
+	// SignedUserinfo answers this client at the userinfo endpoint with a signed JWT (OpenID Connect Core section 5.3.2).
+	SignedUserinfo bool
 }
 
 // User is a person with an account here.
@@ -141,8 +145,10 @@ func New(c Config) (*Server, error) {
 		accesses:   map[string]*grant{},
 		resets:     map[string]string{},
 		assertions: map[string]bool{},
+		pushed:     map[string]pushed{},
 		calls:      map[string]int{},
 	}
+	s.vendor.Store(&Vendor{})
 	s.faults.Store(&faultState{released: make(chan struct{})})
 	s.pages, err = newPages(s)
 	if err != nil {

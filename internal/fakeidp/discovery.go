@@ -1,6 +1,7 @@
 package fakeidp
 
 import (
+	"encoding/json"
 	"net/http"
 
 	"github.com/go-jose/go-jose/v4"
@@ -12,7 +13,7 @@ func (s *Server) discovery(w http.ResponseWriter, r *http.Request) {
 	if f.meet(f.Discovery, w, r) {
 		return
 	}
-	writeJSON(w, http.StatusOK, finish(map[string]any{
+	metadata := map[string]any{
 		"issuer":                 s.cfg.Issuer,
 		"authorization_endpoint": s.base + "/authorize",
 		"token_endpoint":         s.base + "/token",
@@ -36,7 +37,12 @@ func (s *Server) discovery(w http.ResponseWriter, r *http.Request) {
 		"authorization_response_iss_parameter_supported": true,
 		"backchannel_logout_supported":                   true,
 		"backchannel_logout_session_supported":           true,
-	}, f.EditDiscovery, f.Discovery))
+	}
+	if s.cfg.PAR || s.cfg.RequirePAR {
+		metadata["pushed_authorization_request_endpoint"] = s.base + "/par"
+		metadata["require_pushed_authorization_requests"] = s.cfg.RequirePAR
+	}
+	writeJSON(w, http.StatusOK, finish(metadata, f.EditDiscovery, f.Discovery))
 }
 
 // jwks publishes the keys (RFC 7517 section 5).
@@ -45,7 +51,21 @@ func (s *Server) jwks(w http.ResponseWriter, r *http.Request) {
 	if f.meet(f.Keys, w, r) {
 		return
 	}
-	writeJSON(w, http.StatusOK, finish(map[string]any{"keys": s.keys.set().Keys}, nil, f.Keys))
+	keys := s.keys.set().Keys
+	if f.EditKeys == nil {
+		writeJSON(w, http.StatusOK, finish(map[string]any{"keys": keys}, nil, f.Keys))
+		return
+	}
+	var plain []map[string]any
+	data, err := json.Marshal(keys)
+	if err == nil {
+		err = json.Unmarshal(data, &plain)
+	}
+	if err != nil {
+		http.Error(w, "The keys cannot be written.", http.StatusInternalServerError)
+		return
+	}
+	writeJSON(w, http.StatusOK, finish(map[string]any{"keys": f.EditKeys(plain)}, nil, f.Keys))
 }
 
 func (s *Server) foreignKeys(w http.ResponseWriter, _ *http.Request) {

@@ -13,6 +13,8 @@
 //   - Misbehaviour is a value, Faults, that replaces the former one atomically. Shape faults are functions over the
 //     claims or parameters about to be sent, so a test can ask for one that nobody foresaw; BadIDTokens, OddClaims and
 //     BadResponses are the ones that everybody should meet.
+//   - What only one maker has (Microsoft Graph, Google's groups, Okta's Universal Logout) is a value beside it, Vendor, in a file of its own, and
+//     as little of it as a relying party asks.
 //   - PKCE with S256 is demanded of every client. RFC 9700 demands it of new deployments, and the gateway has no other mode.
 //   - A browser that signs out with a valid hint sees a page that sends it on after a second; a client that does not ask
 //     for HTML gets the redirect at once.

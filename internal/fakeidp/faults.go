@@ -11,10 +11,12 @@ import (
 // Faults is how the provider misbehaves at the moment; the zero value behaves. The edit functions get what is about to be
 // sent and may change, add and delete; they may be called concurrently.
 type Faults struct {
-	// Discovery, Keys, Token and Userinfo are troubles of one endpoint each.
-	Discovery, Keys, Token, Userinfo Trouble
+	// Discovery, Keys, PAR, Token and Userinfo are troubles of one endpoint each.
+	Discovery, Keys, PAR, Token, Userinfo Trouble
 	// EditDiscovery changes the metadata document.
 	EditDiscovery func(map[string]any)
+	// EditKeys changes the published keys, newest first; it may return others.
+	EditKeys func([]map[string]any) []map[string]any
 	// EditResponse changes the parameters of the authorization response.
 	EditResponse func(url.Values)
 	// EditToken changes a successful answer of the token endpoint.
@@ -25,6 +27,12 @@ type Faults struct {
 	EditUserinfo func(map[string]any)
 	// Signing is how ID tokens and logout tokens are signed.
 	Signing Signing
+	// UserinfoSigning is how signed userinfo answers are signed.
+	UserinfoSigning Signing
+	// TokenType takes the place of the "typ" header of ID tokens and logout tokens; empty keeps it and "-" leaves it out.
+	TokenType string
+	// WithoutKid leaves the "kid" header out of ID tokens, logout tokens and signed userinfo answers.
+	WithoutKid bool
 }
 
 // Trouble is what goes wrong at an endpoint before it answers. Several may be combined; they happen in the order of the fields.

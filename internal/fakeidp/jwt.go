@@ -1,6 +1,7 @@
 package fakeidp
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -90,10 +91,16 @@ func atHash(alg, accessToken string) string {
 }
 
 // issue signs claims for a client in the way the faults ask for.
-func (s *Server) issue(how Signing, c Client, typ string, claims map[string]any) (string, error) {
+func (s *Server) issue(f Faults, c Client, typ string, claims map[string]any) (string, error) {
 	key, foreign := s.keys.current(c.Alg), s.keys.foreign
-	header := map[string]any{"kid": key.kid, "typ": typ}
-	switch how {
+	header := map[string]any{"kid": key.kid, "typ": cmp.Or(f.TokenType, typ)}
+	if f.TokenType == "-" {
+		delete(header, "typ")
+	}
+	if f.WithoutKid {
+		delete(header, "kid")
+	}
+	switch f.Signing {
 	case SignNone:
 		header["alg"] = "none"
 		input, err := signingInput(header, claims)

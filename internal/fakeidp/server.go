@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +26,7 @@ type Server struct {
 	pages  *pages
 	mux    *http.ServeMux
 	faults atomic.Pointer[faultState]
+	vendor atomic.Pointer[Vendor]
 
 	mu         sync.Mutex // guards all below
 	clients    []Client
@@ -37,6 +40,8 @@ type Server struct {
 	assertions map[string]bool   // ids of the client assertions seen
 	calls      map[string]int
 	requests   []TokenRequest
+	pushed     map[string]pushed
+	authorized url.Values // the last request that was in order
 }
 
 // The endpoints that Calls counts.
@@ -44,6 +49,7 @@ const (
 	EndpointDiscovery = "discovery"
 	EndpointAuthorize = "authorize"
 	EndpointToken     = "token"
+	EndpointPAR       = "par"
 	EndpointUserinfo  = "userinfo"
 	EndpointKeys      = "jwks"
 	EndpointLogout    = "logout"
@@ -59,6 +65,8 @@ type TokenRequest struct {
 	Auth string
 	// Code, Verifier and RefreshToken are the parameters as sent.
 	Code, Verifier, RefreshToken string
+	// Assertion is the client assertion of private_key_jwt.
+	Assertion string
 	// Error is the error code of the answer; empty for an answer with tokens.
 	Error string
 }
@@ -78,6 +86,13 @@ func (s *Server) TokenRequests() []TokenRequest {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.requests)
+}
+
+// LastRequest returns the parameters of the last authorization request that was in order, pushed ones included.
+func (s *Server) LastRequest() url.Values {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.authorized)
 }
 
 // PutClient adds a client, or replaces the one of the same id.
@@ -167,7 +182,9 @@ func (s *Server) routes() *http.ServeMux {
 	mux.HandleFunc("GET /jwks", s.count(EndpointKeys, s.jwks))
 	mux.HandleFunc("GET /foreign-jwks", s.count(EndpointForeignKeys, s.foreignKeys))
 	mux.HandleFunc("POST /token", s.count(EndpointToken, s.token))
+	mux.HandleFunc("POST /par", s.count(EndpointPAR, s.par))
 	mux.HandleFunc("/userinfo", s.count(EndpointUserinfo, s.userinfo))
+	s.vendorRoutes(mux)
 	// Opened by browsers, from anywhere.
 	mux.HandleFunc("/authorize", s.count(EndpointAuthorize, s.authorize))
 	mux.HandleFunc("/logout", s.count(EndpointLogout, s.logout))

@@ -31,6 +31,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	req := TokenRequest{
 		GrantType: r.PostFormValue("grant_type"), Code: r.PostFormValue("code"),
 		Verifier: r.PostFormValue("code_verifier"), RefreshToken: r.PostFormValue("refresh_token"),
+		Assertion: r.PostFormValue("client_assertion"),
 	}
 	f := s.faults.Load()
 	c, how, authenticated := s.authenticateClient(r)
@@ -42,7 +43,10 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	}
 	status, body := http.StatusUnauthorized, map[string]any{"error": "invalid_client"}
 	if authenticated {
-		status, body = s.exchange(c, req, r.PostFormValue("redirect_uri"), f.Faults)
+		var application bool
+		if status, body, application = s.applicationToken(req, r.PostFormValue("scope")); !application {
+			status, body = s.exchange(c, req, r.PostFormValue("redirect_uri"), f.Faults)
+		}
 	}
 	if code, ok := body["error"].(string); ok {
 		s.recordError(n, code)
@@ -138,10 +142,11 @@ func (s *Server) tokens(c Client, u User, g grant, f Faults) (map[string]any, er
 	now := s.now()
 	access := randomHex(24)
 	claims := s.idClaims(c, u, g, access)
+	s.vendorClaims(claims)
 	if f.EditIDToken != nil {
 		f.EditIDToken(claims)
 	}
-	idToken, err := s.issue(f.Signing, c, "JWT", claims)
+	idToken, err := s.issue(f, c, "JWT", claims)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package fakeidp
 
 import (
+	"io"
 	"net/http"
 	"strings"
 )
@@ -29,5 +30,21 @@ func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, http.StatusOK, finish(s.personClaims(u, g.scope), f.EditUserinfo, f.Userinfo))
+	body := finish(s.personClaims(u, g.scope), nil, f.Userinfo)
+	c, _ := s.client(g.clientID)
+	if !c.SignedUserinfo {
+		writeJSON(w, http.StatusOK, finish(body, f.EditUserinfo, Trouble{}))
+		return
+	}
+	body["iss"], body["aud"] = s.cfg.Issuer, c.ID
+	how := f.Faults
+	how.Signing = f.UserinfoSigning
+	signed, err := s.issue(how, c, "JWT", finish(body, f.EditUserinfo, Trouble{}))
+	if err != nil {
+		http.Error(w, "The answer cannot be signed.", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/jwt")
+	// The client may leave; nobody waits for the result.
+	_, _ = io.WriteString(w, signed)
 }

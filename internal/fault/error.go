@@ -38,7 +38,13 @@ type Next struct {
 	Label string
 	// Path is an address below the gateway's prefix, such as "/sign-in"; never a foreign address.
 	Path string
+	// Away is a complete address elsewhere instead of Path, such as where a provider resets passwords. It comes from the configuration
+	// or a preset, never from what somebody sent.
+	Away string
 }
+
+// Detail is one line of what an error page shows for whoever looks after the sign-in.
+type Detail struct{ Name, Value string }
 
 // The next steps that more than one place offers.
 var (
@@ -51,6 +57,11 @@ var (
 type Error struct {
 	Kind     Kind
 	Sentence string
+	// Title heads the page; empty takes the kind's own.
+	Title string
+	// Details stand in a box that can be copied, such as a provider's code and its id for the case. Their values have passed a pattern:
+	// nothing that somebody else wrote stands there as it came.
+	Details []Detail
 	// Next is the step that the page offers; zero offers the CRM's start page.
 	Next Next
 	// Reason is a short fixed word for the log and the audit trail, such as "state_mismatch". May be empty.
@@ -69,6 +80,12 @@ func Wrap(kind Kind, sentence string, cause error) *Error {
 
 // WithNext returns a copy of e that offers a next step.
 func (e *Error) WithNext(n Next) *Error { c := *e; c.Next = n; return &c }
+
+// WithTitle returns a copy of e with a heading of its own.
+func (e *Error) WithTitle(title string) *Error { c := *e; c.Title = title; return &c }
+
+// WithDetails returns a copy of e with lines for whoever looks after the sign-in.
+func (e *Error) WithDetails(d ...Detail) *Error { c := *e; c.Details = d; return &c }
 
 // WithReason returns a copy of e that carries a word for the log.
 func (e *Error) WithReason(reason string) *Error { c := *e; c.Reason = reason; return &c }

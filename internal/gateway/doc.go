@@ -12,6 +12,14 @@
 //     a rule for anyone, which asks nothing of the session store and works without it.
 //   - What the CRM is told about a person is made once per session and upstream and used until the session's identity changes. Per request
 //     nothing is decoded, joined or signed.
+//   - A program may bring an access token in place of a session (Bearers). It is consumed where it is recognised, good or not: the CRM has no
+//     business with it. Every other Authorization header is the CRM's own and passes untouched. What a token says is put into the words of
+//     a session, so that rules, headers and assertion are the same for both; store and account are asked again after a second.
+//   - A recognised token decides alone. Falling back to the session beside it would make a revoked token look as if it worked.
+//   - Whoever asks Forward names the request, so only a proxy may. Which of the trusted ones do ask can be said (ForwardAuth): through one that
+//     passes browsers' requests on, a page of the CRM could ask in its own user's name and read the assertion.
+//   - A refusal is recorded with rule, request and the conditions that failed, under the reference that the page shows. The page itself
+//     does not say whom the rule would let pass.
 //   - A WebSocket or an event stream is looked at every few seconds while it is open and ends with its session; looking does not count as
 //     use, so an open tab does not keep a session from growing idle.
 package gateway

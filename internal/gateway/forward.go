@@ -2,22 +2,48 @@ package gateway
 
 import (
 	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
 
 	"crmgate/internal/audit"
 	"crmgate/internal/fault"
 	"crmgate/internal/policy"
 	"crmgate/internal/proxy"
+	"crmgate/internal/token"
 )
 
-// Forward answers the forward-auth request of a proxy in front (nginx auth_request, Caddy forward_auth, Traefik ForwardAuth): 200 with
-// every identity header, 401 or 403. The request it is about is named by X-Forwarded-Method, -Uri and -Host, and those are believed only
-// from a trusted proxy: whoever may name the path chooses the rule.
+// ForwardAuth says who may ask Forward. Whoever asks names the request, so for a browser's own session every question would be answered
+// with the identity headers and the assertion: a page of the CRM must not get to ask. The proxies in front that pass browsers' requests
+// through are trusted for other reasons, so they can be told from those that ask.
+type ForwardAuth struct {
+	// Off lets nobody ask.
+	Off bool
+	// Proxies are the only peers that may ask; empty is every trusted proxy.
+	Proxies []netip.Prefix
+	// Secret has to come in ForwardSecretHeader; empty asks for none. With it a proxy that also passes the gateway's own pages through
+	// cannot be used to ask.
+	Secret token.Secret
+}
+
+// ForwardSecretHeader carries ForwardAuth.Secret.
+const ForwardSecretHeader = "X-Crmgate-Forward-Secret"
+
+// signInHeader tells a proxy in front where to send a browser that was answered 401. Location would be taken for a redirect by some.
+const signInHeader = "X-Crmgate-Sign-In"
+
+// Forward answers the forward-auth request of a proxy in front: 200 with every identity header, 401 or 403. The request it is about is named
+// by headers (nginx, Caddy, Traefik, HAProxy) or by the rest of the path (Envoy ext_authz), and those are believed only from a proxy
+// that may ask: whoever may name the path chooses the rule.
 func (h *Handler) Forward(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Cache-Control", "no-store")
-	asked, err := forwarded(r)
+	if ref := audit.OriginOf(r.Context()).Reference; ref != "" {
+		w.Header().Set("X-Request-Id", ref) // a 403 page of the proxy's own can show what an administrator looks up
+	}
+	asked, err := h.forwarded(r)
 	if err != nil {
 		if s, lookup := h.Sessions.Lookup(r); lookup == nil && s == nil {
-			h.signInRequired(w) // tells nothing, and is what a proxy in front can act on
+			h.required(w, signInPage()) // tells nothing, and is what a proxy in front can act on
 			return nil
 		}
 		return err
@@ -38,36 +64,109 @@ func (h *Handler) Forward(w http.ResponseWriter, r *http.Request) error {
 	case at.route == nil:
 		return fault.New(fault.Forbidden, "There is no application at this address.").WithReason("no_upstream")
 	}
-	s, d, err := h.decide(r, at)
+	c, d, err := h.decide(asked, at, path)
 	if err != nil {
-		return err
+		return h.challenge(w, asked, err)
 	}
-	switch d.Outcome {
-	case policy.Allowed:
-		id, err := h.people.identity(s, at.route)
+	switch {
+	case d.Outcome == policy.Allowed:
+		id, err := h.people.identity(c.session, at.route)
 		if err != nil {
 			return err
 		}
 		return at.route.upstream.Answer(w.Header(), id)
-	case policy.SignIn:
-		h.signInRequired(w)
+	case d.Outcome == policy.SignIn:
+		w.Header().Set(signInHeader, h.leadsBack(asked, path, signInPage()))
+		h.required(w, signInPage())
+		return nil
+	case d.Outcome == policy.StepUp && c.grant == nil:
+		w.Header().Set(signInHeader, h.leadsBack(asked, path, stepUpPage()))
+		h.required(w, stepUpPage())
 		return nil
 	default:
-		return h.refuse(r, s, d)
+		return h.refuse(w, asked, path, c, d)
 	}
 }
 
-// forwarded returns the request that a trusted proxy asks about.
-func forwarded(r *http.Request) (*http.Request, error) {
+// forwarded returns the request that a proxy asks about.
+func (h *Handler) forwarded(r *http.Request) (*http.Request, error) {
 	refused := fault.New(fault.Forbidden, "Only a trusted proxy may ask this.")
-	if !audit.OriginOf(r.Context()).Trusted {
+	secret := r.Header[ForwardSecretHeader]
+	switch {
+	case h.ForwardAuth.Off:
+		return nil, refused.WithReason("forward_off")
+	case !audit.OriginOf(r.Context()).Trusted || len(h.ForwardAuth.Proxies) > 0 && !h.ForwardAuth.lists(r.RemoteAddr):
 		return nil, refused.WithReason("forward_untrusted")
+	case h.ForwardAuth.Secret != "" && (len(secret) != 1 || !token.Equal(secret[0], h.ForwardAuth.Secret.Reveal())):
+		return nil, refused.WithReason("forward_secret")
+	case len(r.Header["X-Forwarded-Host"]) > 1:
+		return nil, refused.WithReason("forward_headers")
 	}
-	method, uri := r.Header["X-Forwarded-Method"], r.Header["X-Forwarded-Uri"]
-	if len(method) != 1 || len(uri) != 1 || len(r.Header["X-Forwarded-Host"]) > 1 {
+	delete(r.Header, ForwardSecretHeader)
+	method, uri, ok := h.named(r)
+	if !ok {
 		return nil, refused.WithReason("forward_headers")
 	}
 	asked := r.WithContext(r.Context())
-	asked.Method, asked.RequestURI = method[0], uri[0]
+	asked.Method, asked.RequestURI = method, uri
 	return asked, nil
+}
+
+func (f ForwardAuth) lists(remote string) bool {
+	peer, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return false
+	}
+	a := peer.Addr().Unmap().WithZone("")
+	return slices.ContainsFunc(f.Proxies, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// originals are the pairs of headers that name a method and an address: Caddy's and Traefik's, that of nginx's examples, and that of
+// nginx's ingress controller, which has the whole address.
+var originals = [...][2]string{{"X-Forwarded-Method", "X-Forwarded-Uri"}, {"X-Original-Method", "X-Original-Uri"}, {"X-Original-Method", "X-Original-Url"}}
+
+// named returns method and address of the request in question. Where the rest of the path names the request, headers must not; of the
+// headers any pair does, whole and once, and where more come all must say the same: a client can send those that the proxy in front does
+// not set (GHSA-5wcc-hf24-rf5h).
+func (h *Handler) named(r *http.Request) (method, uri string, ok bool) {
+	if rest, below := strings.CutPrefix(r.RequestURI, h.Prefix+"/auth"); below && strings.HasPrefix(rest, "/") {
+		// A browser can ask in this way by a plain link, so it has to be said who may.
+		if len(h.ForwardAuth.Proxies) == 0 && h.ForwardAuth.Secret == "" {
+			return "", "", false
+		}
+		method, uri, ok = r.Method, rest, true
+	}
+	for _, pair := range originals {
+		methods, uris := r.Header[pair[0]], r.Header[pair[1]]
+		if len(uris) == 0 {
+			continue
+		}
+		if len(methods) != 1 || len(uris) != 1 {
+			return "", "", false
+		}
+		u := uris[0]
+		if pair[1] == "X-Original-Url" {
+			u = withoutOrigin(u, hostOf(r))
+		}
+		if ok && (methods[0] != method || u != uri) {
+			return "", "", false
+		}
+		method, uri, ok = methods[0], u, true
+	}
+	for _, pair := range originals { // a method on its own would say what the proxy in front left open
+		if m := r.Header[pair[0]]; len(m) > 0 && (len(m) != 1 || m[0] != method) {
+			return "", "", false
+		}
+	}
+	return method, uri, ok
+}
+
+// withoutOrigin returns the path and query of an address at a host, and any other address as it is, which is then refused as a foreign one.
+func withoutOrigin(address, host string) string {
+	for _, scheme := range [...]string{"https://", "http://"} {
+		if rest, ok := strings.CutPrefix(address, scheme+host); ok && strings.HasPrefix(rest, "/") {
+			return rest
+		}
+	}
+	return address
 }

@@ -3,8 +3,8 @@ package gateway
 import (
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
+	"time"
 
 	"crmgate/internal/audit"
 	"crmgate/internal/fault"
@@ -31,6 +31,8 @@ type Handler struct {
 	Routes   *Routes
 	Sessions Sessions
 	Fail     Failer
+	// Bearers recognises access tokens of programs; nil leaves every Authorization header to the CRM.
+	Bearers *Bearers
 	// Audit takes refusals; nil forgets them.
 	Audit audit.Recorder
 	// PublicURL is the address people use.
@@ -39,6 +41,10 @@ type Handler struct {
 	Prefix string
 	// Own serves what lies below Prefix, and ChangePassword; nil answers that there is nothing. The URL it sees is clean.
 	Own http.Handler
+	// ForwardAuth says who may ask Forward; the zero value is every trusted proxy.
+	ForwardAuth ForwardAuth
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
 
 	people people
 }
@@ -67,19 +73,19 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	case at.route == nil:
 		return fault.New(fault.NotFound, "There is no application at this address.").WithReason("no_upstream")
 	}
-	s, d, err := h.decide(r, at)
+	c, d, err := h.decide(r, at, path)
 	if err != nil {
-		return err
+		return h.challenge(w, r, err)
 	}
 	switch d.Outcome {
 	case policy.Allowed:
-		id, err := h.people.identity(s, at.route)
+		id, err := h.people.identity(c.session, at.route)
 		if err != nil {
 			return err
 		}
-		if s != nil && lasting(r) {
+		if c.session != nil && lasting(r) {
 			var stop func()
-			r, stop = h.watched(r, s.ID)
+			r, stop = h.watched(r, c)
 			defer stop()
 		}
 		at.route.upstream.Serve(w, r, path, id)
@@ -87,8 +93,10 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	case policy.SignIn:
 		h.signIn(w, r, path)
 		return nil
+	case policy.StepUp:
+		return h.stepUp(w, r, path, c, d)
 	default:
-		return h.refuse(r, s, d)
+		return h.refuse(w, r, path, c, d)
 	}
 }
 
@@ -110,10 +118,7 @@ func (p place) same(q place) bool {
 
 // place finds where a request leads, and refuses one that leads elsewhere for a reader less careful than we are.
 func (h *Handler) place(r *http.Request, path proxy.Path) (place, error) {
-	host := audit.OriginOf(r.Context()).Host
-	if host == "" {
-		host = r.Host
-	}
+	host := hostOf(r)
 	if path.Authority != "" && bareHost(path.Authority) != bareHost(h.PublicURL.Host) && !h.Routes.names(path.Authority) {
 		return place{}, fault.New(fault.Invalid, "This is not the address of the application.").WithReason("authority")
 	}
@@ -131,6 +136,14 @@ func (h *Handler) place(r *http.Request, path proxy.Path) (place, error) {
 		}
 	}
 	return at, nil
+}
+
+// hostOf is the authority that a request is for, as the client sees it.
+func hostOf(r *http.Request) string {
+	if host := audit.OriginOf(r.Context()).Host; host != "" {
+		return host
+	}
+	return r.Host
 }
 
 func (h *Handler) read(host, method, path string) place {
@@ -182,30 +195,6 @@ func overrideName(name string) bool {
 	return false
 }
 
-// decide asks the rules about whoever makes the request. Where the session store cannot be asked only a rule for anyone lets pass.
-func (h *Handler) decide(r *http.Request, at place) (*session.Session, policy.Decision, error) {
-	s, err := h.Sessions.Lookup(r)
-	if err != nil {
-		s = nil
-	}
-	d := h.Rules.Decide(at.rule, subject(s))
-	if err != nil && d.Outcome != policy.Allowed {
-		return nil, d, fault.Wrap(fault.Unavailable, "Sign-ins cannot be checked at the moment, so nobody is let in. Try again in a minute.", err).WithReason("session_store")
-	}
-	return s, d, nil
-}
-
-func subject(s *session.Session) policy.Subject {
-	if s == nil {
-		return policy.Subject{}
-	}
-	email := s.Email
-	if s.EmailDoubtful {
-		email = "" // whoever may type any address at a provider must not pass as somebody else
-	}
-	return policy.Subject{SignedIn: true, Email: email, Groups: s.Groups, Provider: s.Provider, Factor: slices.Contains(s.AMR, "mfa")}
-}
-
 // serveOwn hands a request to our own pages. They are behind a ServeMux, which redirects from paths that it finds unclean; the canonical
 // path is clean.
 func (h *Handler) serveOwn(w http.ResponseWriter, r *http.Request, path proxy.Path) error {
@@ -220,22 +209,4 @@ func (h *Handler) serveOwn(w http.ResponseWriter, r *http.Request, path proxy.Pa
 	}
 	h.Own.ServeHTTP(w, r)
 	return nil
-}
-
-// refuse records a refusal and returns what the person is told.
-func (h *Handler) refuse(r *http.Request, s *session.Session, d policy.Decision) error {
-	var e audit.Event
-	who := "You"
-	if s != nil {
-		e = audit.Event{AccountID: s.AccountID, Provider: s.Provider}
-		who = "You are signed in as " + s.Email + ", but you"
-	}
-	e.Kind, e.Reason = audit.AccessRefused, "rule:"+d.Rule
-	if h.Audit != nil {
-		h.Audit.Record(r.Context(), e.From(r.Context()))
-	}
-	if d.Outcome == policy.StepUp {
-		return fault.New(fault.Forbidden, who+" need a second factor to open this page.").WithReason("factor_required")
-	}
-	return fault.New(fault.Forbidden, who+" may not open this page. The rule that decided is called \""+d.Rule+"\".").WithReason("access_refused")
 }

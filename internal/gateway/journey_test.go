@@ -133,7 +133,8 @@ func TestRefusalIsAudited(t *testing.T) {
 	g := guard(t, record(t).url, nil)
 	g.get("GET /admin/users", asAnn, "User-Agent: test")
 	got := g.events.all()
-	want := []audit.Event{{Kind: audit.AccessRefused, AccountID: "account-1", Provider: "contoso", Reason: "rule:administration", Address: "127.0.0.1", UserAgent: "test"}}
+	want := []audit.Event{{Kind: audit.AccessRefused, AccountID: "account-1", Provider: "contoso", Reason: "rule:administration", Address: "127.0.0.1", UserAgent: "test",
+		Rule: "administration", Request: "GET /admin/users", Detail: "missing: the group crm-admins | groups: sales"}}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(audit.Event{}, "Reference")); diff != "" {
 		t.Error(diff)
 	}

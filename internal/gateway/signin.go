@@ -17,11 +17,29 @@ const maxReturn = 4000
 // signIn answers a request without a session: a browser that navigates is sent to sign in, whatever else asks is told so. A script,
 // a WebSocket or a program could not do anything with a page, and a redirect to a provider shows up as a puzzling CORS error.
 func (h *Handler) signIn(w http.ResponseWriter, r *http.Request, path proxy.Path) {
+	h.ask(w, r, path, signInPage())
+}
+
+// stop is a page of our own that a person has to pass before the CRM opens, and how a program is told about it.
+type stop struct{ code, path string }
+
+func stepUpPage() stop { return stop{"factor_required", "/factor/step-up"} }
+
+func signInPage() stop { return stop{"sign_in_required", "/sign-in"} }
+
+// ask sends a browser to a page that leads back to where it was going.
+func (h *Handler) ask(w http.ResponseWriter, r *http.Request, path proxy.Path, to stop) {
 	w.Header().Set("Cache-Control", "no-store")
 	if !navigates(r) {
-		h.signInRequired(w)
+		h.required(w, to)
 		return
 	}
+	w.Header().Set("Location", h.leadsBack(r, path, to))
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// leadsBack is the address of a page with the way back from it.
+func (h *Handler) leadsBack(r *http.Request, path proxy.Path, to stop) string {
 	back := path.Target
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		back = h.cameFrom(r) // a form that was sent too late; its address may not be there for a GET
@@ -32,20 +50,19 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request, path proxy.Path
 	if len(back) > maxReturn {
 		back = "/"
 	}
-	w.Header().Set("Location", h.Prefix+"/sign-in?return_to="+url.QueryEscape(back))
-	w.WriteHeader(http.StatusSeeOther)
+	return h.Prefix + to.path + "?return_to=" + url.QueryEscape(back)
 }
 
-// signInRequired writes the 401 of contract: JSON, never a redirect.
-func (h *Handler) signInRequired(w http.ResponseWriter) {
+// required writes the 401 of contract: JSON, never a redirect.
+func (h *Handler) required(w http.ResponseWriter, to stop) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(http.StatusUnauthorized)
 	// An error here means that the client is gone.
 	_ = json.NewEncoder(w).Encode(map[string]string{
-		"error":       "sign_in_required",
-		"sign_in_url": strings.TrimSuffix(h.PublicURL.String(), "/") + h.Prefix + "/sign-in",
+		"error":       to.code,
+		"sign_in_url": strings.TrimSuffix(h.PublicURL.String(), "/") + h.Prefix + to.path,
 	})
 }
 

@@ -154,7 +154,7 @@ func guard(t testing.TB, upstream string, change func(*setup)) *gate {
 	}
 	g.handler = &gateway.Handler{Rules: rules, Routes: gateway.NewRoutes(ups), Sessions: g.sessions, Fail: plainFail{t}, Audit: g.events, PublicURL: public,
 		Prefix: "/_gate", Own: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/_gate/auth" {
+			if r.URL.Path == "/_gate/auth" || strings.HasPrefix(r.URL.Path, "/_gate/auth/") {
 				if err := g.handler.Forward(w, r); err != nil {
 					plainFail{t}.Fail(w, r, err)
 				}

@@ -27,12 +27,8 @@ func lasting(r *http.Request) bool {
 
 // watched returns a request that ends when the session does. While the store cannot be asked it goes on: a store that restarts must not
 // cut off everybody at once, and nobody can be signed out in the meantime.
-func (h *Handler) watched(r *http.Request, session string) (_ *http.Request, stop context.CancelFunc) {
+func (h *Handler) watched(r *http.Request, c caller) (_ *http.Request, stop context.CancelFunc) {
 	ctx, cancel := context.WithCancel(r.Context())
-	watcher, ok := h.Sessions.(Watcher)
-	if !ok {
-		return r.WithContext(ctx), cancel
-	}
 	go func() {
 		t := time.NewTicker(watchEvery)
 		defer t.Stop()
@@ -42,7 +38,7 @@ func (h *Handler) watched(r *http.Request, session string) (_ *http.Request, sto
 				return
 			case <-t.C:
 			}
-			if alive, err := watcher.Alive(ctx, session); err == nil && !alive {
+			if alive, err := h.alive(ctx, c); err == nil && !alive {
 				cancel()
 			}
 		}

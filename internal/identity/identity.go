@@ -51,7 +51,9 @@ type Info struct {
 	Emails []string
 	// Redirects is true where the person signs in at the provider's own page.
 	Redirects bool
-	Password  PasswordHelp
+	// FormPost is true where the provider's answer comes as a form from its own page.
+	FormPost bool
+	Password PasswordHelp
 	// Factor says whether our second factor is asked on top of the provider's own proof.
 	Factor FactorRule
 	// Revalidate is how often a live session is checked against the provider (Revalidator); 0 is never. Grace is how long a provider that
@@ -81,6 +83,8 @@ type PasswordHelp struct {
 	ChangeURL string
 	// Help is a sentence of the administrator's, shown beside the links.
 	Help string
+	// ChangeHere is true where a known password is changed on a page of ours (PasswordChanger).
+	ChangeHere bool
 }
 
 // Trust says what an identity of this provider may do to accounts.
@@ -174,12 +178,14 @@ type Revalidator interface {
 	Provider
 	// Revalidate asks again. What comes back replaces profile and groups, and its RefreshToken, where not empty, the one that was used.
 	// Fields that the provider left out are empty. fault.Unauthenticated and fault.Forbidden mean that the session ends;
-	// fault.Unavailable that nobody knows. A Grant that nothing can be asked with is ErrNothingToAsk.
+	// fault.Unavailable that nobody knows; an identity beside that error holds nothing but a RefreshToken, which has already taken the place of
+	// the one that was used. A Grant that nothing can be asked with is ErrNothingToAsk.
 	Revalidate(ctx context.Context, g Grant) (Identity, error)
 }
 
 // Logout is what a provider's logout token or address names (OpenID Connect Back-Channel Logout 1.0 section 2.4).
 type Logout struct {
+	// Issuer is empty where the provider speaks for several and did not say which one it is.
 	Issuer string
 	// Subject and Session ("sid"): at least one is set. Where Session is set, that session alone ends.
 	Subject, Session string
@@ -199,12 +205,29 @@ type LogoutReceiver interface {
 	FrontChannel(params url.Values) (Logout, error)
 }
 
+// SignOut is what a SignOuter needs to send a person on.
+type SignOut struct {
+	// IDToken is the ID token of the session that has ended; empty where there is none or it is too long for an address.
+	IDToken string
+	// State comes back to ReturnTo as it is.
+	State string
+	// ReturnTo is where the provider sends the browser in the end.
+	ReturnTo string
+}
+
+// KeyPublisher is a provider to which the gateway proves itself with a key of its own.
+type KeyPublisher interface {
+	Provider
+	// PublicKeys returns the public keys that the provider may fetch, each as a JSON Web Key (RFC 7517).
+	PublicKeys() ([][]byte, error)
+}
+
 // SignOuter is a provider that can end its own session.
 type SignOuter interface {
 	Provider
 	// SignOutURL returns where to send the browser, or "" where this provider has no such address or the configuration
 	// keeps sign-out local.
-	SignOutURL(ctx context.Context, idToken, returnTo string) (string, error)
+	SignOutURL(ctx context.Context, out SignOut) (string, error)
 }
 
 // Pinger is a provider that `crmgate check --online` can try.

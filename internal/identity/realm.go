@@ -10,6 +10,19 @@ import (
 // ErrWrongPassword is the one answer to a wrong name, a wrong password and a person who does not exist.
 var ErrWrongPassword = errors.New("wrong name or password")
 
+// WrongPassword is ErrWrongPassword with what the provider knows beside it, for the audit trail alone: a locked account is told to
+// nobody who cannot prove to be its owner.
+type WrongPassword struct {
+	// Reason is a short fixed word, such as "account_locked"; empty for no more than that.
+	Reason string
+}
+
+// Error returns the text of ErrWrongPassword.
+func (WrongPassword) Error() string { return ErrWrongPassword.Error() }
+
+// Is makes it ErrWrongPassword.
+func (WrongPassword) Is(target error) bool { return target == ErrWrongPassword }
+
 // ErrNothingToAsk is returned by Revalidator.Revalidate where the provider gave nothing to ask with.
 var ErrNothingToAsk = errors.New("nothing to ask the provider with")
 
@@ -56,21 +69,32 @@ func (r *Realms) All() []Provider { return r.providers }
 // Get returns the provider with an id.
 func (r *Realms) Get(id string) (Provider, bool) { p, ok := r.byID[id]; return p, ok }
 
-// Find returns the provider an identifier signs in at: by single address, then by domain, then the one that takes every
-// domain. An identifier without a domain belongs to nobody.
+// Find returns the provider an identifier signs in at: by single address, then by domain, then by the nearest domain that the
+// address's lies below, then the one that takes every domain. An identifier without a domain belongs to nobody.
 func (r *Realms) Find(identifier string) (Provider, bool) {
+	if p, ok := r.Owner(identifier); ok {
+		return p, true
+	}
+	if _, ok := Domain(Normalize(identifier)); ok && r.rest != nil {
+		return r.rest, true
+	}
+	return nil, false
+}
+
+// Owner is Find without the provider that takes every domain: it has the sign-ins that nobody else has, but owns nobody's address.
+func (r *Realms) Owner(identifier string) (Provider, bool) {
 	id := Normalize(identifier)
 	if p, ok := r.byEmail[id]; ok {
 		return p, true
 	}
 	domain, ok := Domain(id)
-	if !ok {
-		return nil, false
+	for ok {
+		if p, found := r.byDomain[domain]; found {
+			return p, true
+		}
+		_, domain, ok = strings.Cut(domain, ".")
 	}
-	if p, ok := r.byDomain[domain]; ok {
-		return p, true
-	}
-	return r.rest, r.rest != nil
+	return nil, false
 }
 
 // Normalize brings an identifier as typed into the form that is compared and counted: NFKC, lower case, no space around.

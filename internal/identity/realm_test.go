@@ -24,7 +24,11 @@ func TestFind(t *testing.T) {
 		{"single address", []Provider{contoso, directory}, "eve@partner.test", "contoso"},
 		{"single address before domain", []Provider{known{ID: "p", Domains: []string{"partner.test"}}, contoso}, "eve@partner.test", "contoso"},
 		{"neighbour of a single address", []Provider{contoso}, "adam@partner.test", ""},
-		{"subdomain", []Provider{contoso}, "ann@mail.contoso.com", ""},
+		{"subdomain", []Provider{contoso, rest}, "ann@de.mail.contoso.com", "contoso"},
+		{"subdomain of another provider", []Provider{contoso, known{ID: "sub", Domains: []string{"mail.contoso.com"}}}, "ann@de.mail.contoso.com", "sub"},
+		{"domain above", []Provider{known{ID: "sub", Domains: []string{"mail.contoso.com"}}}, "ann@contoso.com", ""},
+		{"the same letters at the end", []Provider{contoso}, "ann@notcontoso.com", ""},
+		{"dots alone", []Provider{contoso}, "ann@..contoso.com", "contoso"},
 		{"unknown domain", []Provider{contoso}, "ann@nowhere.test", ""},
 		{"unknown domain, one takes the rest", []Provider{rest, contoso}, "ann@nowhere.test", "rest"},
 		{"own domain before the rest", []Provider{rest, contoso}, "ann@contoso.com", "contoso"},
@@ -45,6 +49,16 @@ func TestFind(t *testing.T) {
 				t.Errorf("Find(%q) = %q, %v; want %q", tt.identifier, got, ok, tt.want)
 			}
 		})
+	}
+}
+
+func TestOwner(t *testing.T) {
+	r := NewRealms(known{ID: "rest", Domains: []string{"*"}}, known{ID: "contoso", Domains: []string{"contoso.com"}})
+	if p, ok := r.Owner("ann@sub.contoso.com"); !ok || p.Info().ID != "contoso" {
+		t.Errorf("Owner of a subdomain = %v, %v", p, ok)
+	}
+	if p, ok := r.Owner("ann@nowhere.test"); ok || p != nil {
+		t.Errorf("Owner of a domain that only the rest has = %v, %v", p, ok)
 	}
 }
 

@@ -13,7 +13,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"crmgate/internal/account"
 	"crmgate/internal/audit"
 	"crmgate/internal/fault"
 	"crmgate/internal/mfa"
@@ -64,14 +63,8 @@ func newWorld(t testing.TB, change ...func(*mfa.Config)) *world {
 	return w
 }
 
-func (w *world) person(t testing.TB) mfa.Person {
-	t.Helper()
-	id := token.NewID()
-	a := &account.Account{ID: id, Owner: account.OwnerLocal, Email: "pat@partner.test", Name: "Pat", State: account.Active}
-	if err := w.store.CreateAccount(t.Context(), a, nil); err != nil {
-		t.Fatal(err)
-	}
-	return mfa.Person{ID: id, Name: a.Name, Email: a.Email}
+func (w *world) person(testing.TB) mfa.Person {
+	return mfa.Person{ID: w.store.Person("pat@partner.test"), Name: "Pat", Email: "pat@partner.test"}
 }
 
 func code(c string) url.Values { return url.Values{"code": {c}} }

@@ -18,8 +18,14 @@ type Failure struct {
 	Kind     string
 	Status   int
 	Sentence string
+	// Title heads the page; empty takes the kind's.
+	Title string
+	// Details stand in a box above the reference.
+	Details []fault.Detail
 	// NextLabel and NextURL are the one thing to do; an empty label means the CRM's start page.
 	NextLabel, NextURL string
+	// NextAway is true where NextURL leads to somebody else's page.
+	NextAway bool
 	// SwitchURL leads to signing in as somebody else and back here.
 	SwitchURL string
 }
@@ -87,7 +93,11 @@ func (p *Pages) Fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("Retry-After", "20")
 	}
 	fail := Failure{Kind: strings.ReplaceAll(f.Kind.String(), " ", "_"), Status: status, Sentence: f.Sentence}
+	fail.Title, fail.Details = f.Title, f.Details
 	fail.NextLabel, fail.NextURL = p.next(r, f)
+	if webAddress(f.Next.Away) {
+		fail.NextLabel, fail.NextURL, fail.NextAway = f.Next.Label, f.Next.Away, true
+	}
 	p.answer(w, r, ref, fail)
 }
 
@@ -116,7 +126,8 @@ func (p *Pages) answer(w http.ResponseWriter, r *http.Request, ref string, fail 
 		return
 	}
 	name := "error"
-	if fail.Status == http.StatusForbidden {
+	// A title says who refused: that is not the access rules.
+	if fail.Status == http.StatusForbidden && fail.Title == "" {
 		name = "forbidden"
 		fail.SwitchURL = p.prefix + "/sign-in?switch=1"
 		if r.Method == http.MethodGet && !p.ours(r) {

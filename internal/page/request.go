@@ -65,6 +65,11 @@ func local(address string) bool {
 	return strings.HasPrefix(address, "/") && !strings.HasPrefix(address, "//") && !strings.ContainsAny(address, "\\\t\r\n")
 }
 
+// webAddress reports whether an address can be followed to a web page.
+func webAddress(address string) bool {
+	return strings.HasPrefix(address, "https://") || strings.HasPrefix(address, "http://")
+}
+
 // reference returns the request's id, or a fresh one where no middleware gave it one.
 func reference(r *http.Request) string {
 	if ref := audit.OriginOf(r.Context()).Reference; ref != "" {

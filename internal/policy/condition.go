@@ -8,6 +8,8 @@ type condition interface {
 	holds(s Subject) bool
 	// wants completes the sentence "this rule wants ...".
 	wants() string
+	// aspect is what it looks at.
+	aspect() Aspect
 }
 
 // conditions returns those that a rule sets. A list with nothing usable in it is a condition that never holds.
@@ -24,6 +26,12 @@ func conditions(a Allow) []condition {
 	}
 	if len(a.Providers) > 0 {
 		cs = append(cs, newProviders(a.Providers))
+	}
+	if len(a.Networks) > 0 {
+		cs = append(cs, newNetworks(a.Networks))
+	}
+	if len(a.Hours) > 0 {
+		cs = append(cs, newHours(a.Hours))
 	}
 	return cs
 }

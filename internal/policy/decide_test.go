@@ -3,6 +3,7 @@ package policy_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"crmgate/internal/policy"
 )
@@ -13,6 +14,14 @@ func TestDecide(t *testing.T) {
 	email := func(e string) policy.Subject { return with(func(s *policy.Subject) { s.Email = e }) }
 	groups := func(g ...string) policy.Subject { return with(func(s *policy.Subject) { s.Groups = g }) }
 	var stranger policy.Subject
+	noon := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC) // a Monday
+	proven := func(ago time.Duration) policy.Subject {
+		return with(func(s *policy.Subject) { s.At, s.FactorAt = noon, noon.Add(-ago) })
+	}
+	factor := policy.RuleConfig{Allow: policy.Allow{Word: "signed_in"}, RequireFactor: true}
+	from := func(address string) policy.Subject { return with(func(s *policy.Subject) { s.Address = address }) }
+	office := policy.RuleConfig{Allow: policy.Allow{Networks: []string{"10.0.0.0/8", "2001:db8::/32", "203.0.113.7"}}}
+	hook := policy.RuleConfig{Allow: policy.Allow{Who: "anyone", Networks: []string{"203.0.113.0/24"}}}
 
 	for _, tc := range []struct {
 		name    string
@@ -50,8 +59,25 @@ func TestDecide(t *testing.T) {
 		{"all conditions", policy.RuleConfig{Allow: policy.Allow{Providers: []string{"contoso"}, Groups: []string{"sales"}}}, ann, policy.Allowed, "the group sales and the provider contoso"},
 		{"one of two conditions", policy.RuleConfig{Allow: policy.Allow{Providers: []string{"contoso"}, Groups: []string{"root"}}}, ann, policy.Refuse, "the group root"},
 		{"factor missing", policy.RuleConfig{Allow: policy.Allow{Word: "signed_in"}, RequireFactor: true}, ann, policy.StepUp, "second factor"},
-		{"factor proven", policy.RuleConfig{Allow: policy.Allow{Word: "signed_in"}, RequireFactor: true}, with(func(s *policy.Subject) { s.Factor = true }), policy.Allowed, ""},
-		{"factor does not open", policy.RuleConfig{Allow: policy.Allow{Groups: []string{"root"}}, RequireFactor: true}, with(func(s *policy.Subject) { s.Factor = true }), policy.Refuse, ""},
+		{"factor proven", factor, proven(9*time.Minute + 59*time.Second), policy.Allowed, ""},
+		{"factor too long ago", factor, proven(10 * time.Minute), policy.StepUp, "second factor"},
+		{"factor proven on a replica whose clock is ahead", factor, proven(-30 * time.Second), policy.Allowed, ""},
+		{"factor in the future", factor, proven(-time.Hour), policy.StepUp, ""},
+		{"factor, no clock", factor, with(func(s *policy.Subject) { s.FactorAt = noon }), policy.StepUp, ""},
+		{"factor, stranger", factor, stranger, policy.SignIn, ""},
+		{"factor does not open", policy.RuleConfig{Allow: policy.Allow{Groups: []string{"root"}}, RequireFactor: true}, proven(0), policy.Refuse, ""},
+		{"network", office, from("10.1.2.3"), policy.Allowed, "networks 10.0.0.0/8"},
+		{"network, IPv4 within IPv6", office, from("::ffff:10.1.2.3"), policy.Allowed, ""},
+		{"network, IPv6 with a zone", office, from("2001:db8::1%eth0"), policy.Allowed, ""},
+		{"network, single address", office, from("203.0.113.7"), policy.Allowed, ""},
+		{"network, beside it", office, from("203.0.113.8"), policy.Refuse, "wants one of the networks"},
+		{"network, no address", office, from(""), policy.Refuse, ""},
+		{"network, junk", office, from("10.0.0.1:80"), policy.Refuse, ""},
+		{"network, stranger", office, policy.Subject{Address: "10.1.2.3"}, policy.SignIn, ""},
+		{"network and group", policy.RuleConfig{Allow: policy.Allow{Networks: []string{"10.0.0.0/8"}, Groups: []string{"root"}}}, from("10.1.2.3"), policy.Refuse, "group root"},
+		{"anyone from a network", hook, policy.Subject{Address: "203.0.113.9"}, policy.Allowed, ""},
+		{"anyone from a network, elsewhere", hook, policy.Subject{Address: "198.51.100.1"}, policy.Refuse, "network"},
+		{"anyone from a network, elsewhere, signed in", hook, from("198.51.100.1"), policy.Refuse, ""},
 		{"factor, refused first", policy.RuleConfig{Allow: policy.Allow{Groups: []string{"root"}}, RequireFactor: true}, ann, policy.Refuse, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -16,6 +16,8 @@ func (e emails) holds(s Subject) bool { return e.set.has(normalEmail(s.Email)) }
 
 func (e emails) wants() string { return e.text }
 
+func (emails) aspect() Aspect { return ByEmail }
+
 // domains asks for an address in any of a list of mail domains, subdomains not included.
 type domains struct {
 	set  set
@@ -32,6 +34,8 @@ func (d domains) holds(s Subject) bool {
 }
 
 func (d domains) wants() string { return d.text }
+
+func (domains) aspect() Aspect { return ByDomain }
 
 // normalEmail returns an address in lower case, or "" for what is not plainly one mailbox at one domain. "a@evil.test@corp.test"
 // and quoted forms have been read both ways by different programs, so neither reading may open a door.

@@ -20,3 +20,5 @@ func (g groups) holds(s Subject) bool {
 }
 
 func (g groups) wants() string { return g.text }
+
+func (groups) aspect() Aspect { return ByGroup }

@@ -44,14 +44,6 @@ func segments(buf []string, path string) []string {
 	return buf
 }
 
-// first returns the literal that every path of the pattern begins with, or false where there is none.
-func (p pattern) first() (string, bool) {
-	if len(p) == 0 || p[0].kind != literal {
-		return "", false
-	}
-	return p[0].text, true
-}
-
 // match walks both lists at once. On a dead end only the nearest "**" before it need take one segment more: whatever an earlier
 // one could still take, the nearer one can take as well. That bounds the work to len(p)*len(path).
 func (p pattern) match(path []string) bool {
@@ -105,22 +97,32 @@ func glob(pat, text string) bool {
 	return strings.Trim(pat[i:], "*") == ""
 }
 
-// covers reports whether every path of q is a path of p. It may say no where the answer is yes: it serves warnings only.
+// covers reports whether every path of q is a path of p. It may say no where the answer is yes: it serves warnings only. It is a match of
+// p against q with q's segments in place of a path's: "**" in p takes whatever q has, anything else only what it certainly matches.
 func (p pattern) covers(q pattern) bool {
-	if n := len(p); n > 0 && p[n-1].kind == many {
-		return len(q) >= n-1 && equal(p[:n-1], q[:n-1])
-	}
-	return equal(p, q)
-}
-
-func equal(p, q pattern) bool {
-	if len(p) != len(q) {
-		return false
-	}
-	for i := range p {
-		if p[i] != q[i] {
-			return false
+	covered := make([][]bool, len(p)+1) // covered[i][j]: p[i:] covers q[j:]
+	for i := len(p); i >= 0; i-- {
+		covered[i] = make([]bool, len(q)+1)
+		for j := len(q); j >= 0; j-- {
+			switch {
+			case i == len(p):
+				covered[i][j] = j == len(q)
+			case p[i].kind == many:
+				covered[i][j] = covered[i+1][j] || j < len(q) && covered[i][j+1]
+			default:
+				covered[i][j] = j < len(q) && p[i].covers(q[j]) && covered[i+1][j+1]
+			}
 		}
 	}
-	return true
+	return covered[0][0]
+}
+
+func (s segment) covers(t segment) bool {
+	switch t.kind {
+	case literal:
+		return s.matches(t.text)
+	case part:
+		return s == t || s.text == "*"
+	}
+	return false
 }

@@ -13,3 +13,5 @@ func newProviders(ids []string) providers {
 func (p providers) holds(s Subject) bool { return p.set.has(s.Provider) }
 
 func (p providers) wants() string { return p.text }
+
+func (providers) aspect() Aspect { return ByProvider }

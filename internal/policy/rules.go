@@ -1,29 +1,21 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Rules is a compiled, immutable set of rules, safe for concurrent use.
 type Rules struct {
 	rules []rule
 	// last is what holds when no rule matches.
-	last rule
-	// byFirst holds, for each segment that a pattern begins with, the entries worth trying in the order of the rules; others
-	// holds those for every other path.
-	byFirst map[string][]entry
-	others  []entry
+	last    rule
+	index   index
 	methods bool
-}
-
-// entry is one way to match a rule.
-type entry struct {
-	rule    int
-	pattern pattern
-	// every is true for a rule without paths.
-	every bool
+	fresh   time.Duration
 }
 
 // New compiles the rules. It refuses what Validate calls a fault.
@@ -33,45 +25,19 @@ func New(cfg Config) (*Rules, error) {
 			return nil, fmt.Errorf("compile access rules: %s: %s", p.Path, p.Message)
 		}
 	}
-	r := &Rules{byFirst: map[string][]entry{}}
+	r := &Rules{fresh: cmp.Or(cfg.FactorFresh, DefaultFactorFresh)}
 	r.last = newRule(RuleConfig{Name: "default", Allow: Allow{Word: cfg.DefaultAllow}}, "No rule matches, and the default")
-	for _, c := range cfg.Rules {
+	for i, c := range cfg.Rules {
 		r.rules = append(r.rules, newRule(c, fmt.Sprintf("Rule %q", c.Name)))
 		r.methods = r.methods || len(c.Methods) > 0
+		if len(c.Paths) == 0 {
+			r.index.add(i, pattern{{many, "**"}})
+		}
+		for _, p := range c.Paths {
+			r.index.add(i, parsePattern(p))
+		}
 	}
-	r.index()
 	return r, nil
-}
-
-func (r *Rules) index() {
-	all := r.entries()
-	for _, e := range all {
-		if first, ok := e.pattern.first(); ok {
-			r.byFirst[first] = nil
-		} else {
-			r.others = append(r.others, e)
-		}
-	}
-	for first := range r.byFirst {
-		for _, e := range all {
-			if f, ok := e.pattern.first(); !ok || f == first {
-				r.byFirst[first] = append(r.byFirst[first], e)
-			}
-		}
-	}
-}
-
-func (r *Rules) entries() []entry {
-	var all []entry
-	for i, rule := range r.rules {
-		if len(rule.cfg.Paths) == 0 {
-			all = append(all, entry{rule: i, every: true})
-		}
-		for _, p := range rule.cfg.Paths {
-			all = append(all, entry{rule: i, pattern: parsePattern(p)})
-		}
-	}
-	return all
 }
 
 // UsesMethods reports whether any rule tells methods apart.
@@ -79,19 +45,9 @@ func (r *Rules) UsesMethods() bool { return r.methods }
 
 // Match returns the index of the rule that holds for a request, -1 for the default. It does not depend on who asks.
 func (r *Rules) Match(req Request) int {
-	var buf [16]string
-	path := segments(buf[:0], req.Path)
-	try := r.others
-	if len(path) > 0 {
-		if es, ok := r.byFirst[path[0]]; ok {
-			try = es
-		}
-	}
-	for i := range try {
-		e := &try[i]
-		if r.rules[e.rule].takes(req) && (e.every || e.pattern.match(path)) {
-			return e.rule
-		}
+	req.Method = upper(req.Method)
+	if i := r.index.find(r.rules, req); i < len(r.rules) {
+		return i
 	}
 	return -1
 }
@@ -126,8 +82,9 @@ func newRule(c RuleConfig, name string) rule {
 	return r
 }
 
+// takes reports whether a rule is about the request's method, in capitals, and upstream.
 func (r *rule) takes(req Request) bool {
-	if len(r.cfg.Methods) > 0 && !slices.Contains(r.cfg.Methods, upper(req.Method)) {
+	if len(r.cfg.Methods) > 0 && !slices.Contains(r.cfg.Methods, req.Method) {
 		return false
 	}
 	return len(r.cfg.Upstreams) == 0 || slices.Contains(r.cfg.Upstreams, req.Upstream)

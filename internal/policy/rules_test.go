@@ -1,7 +1,11 @@
 package policy_test
 
 import (
+	"cmp"
 	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 
 	"crmgate/internal/policy"
@@ -13,7 +17,7 @@ func compile(t testing.TB, rules ...policy.RuleConfig) *policy.Rules {
 		if rules[i].Name == "" {
 			rules[i].Name = fmt.Sprintf("r%d", i)
 		}
-		if a := rules[i].Allow; a.Word == "" && a.Groups == nil && a.Emails == nil && a.Domains == nil && a.Providers == nil {
+		if a := rules[i].Allow; a.Word == "" && a.Groups == nil && a.Emails == nil && a.Domains == nil && a.Providers == nil && a.Networks == nil && a.Hours == nil {
 			rules[i].Allow.Word = "anyone"
 		}
 	}
@@ -101,18 +105,67 @@ func TestMatchAllocatesNothing(t *testing.T) {
 	}
 }
 
-func manyRules(t testing.TB) *policy.Rules {
+func manyRules(t testing.TB) *policy.Rules { return compile(t, manyRuleConfigs()...) }
+
+func manyRuleConfigs() []policy.RuleConfig {
 	var rules []policy.RuleConfig
 	for i := range 199 {
 		rules = append(rules, policy.RuleConfig{Paths: []string{fmt.Sprintf("/section%d/**", i)},
 			Allow: policy.Allow{Groups: []string{"crm-admins", "sales"}}})
 	}
-	rules = append(rules, policy.RuleConfig{Paths: []string{"/**/export"}, Allow: policy.Allow{Word: "nobody"}})
-	return compile(t, rules...)
+	return append(rules, policy.RuleConfig{Paths: []string{"/**/export"}, Allow: policy.Allow{Word: "nobody"}})
 }
 
+// sameStartConfigs are 200 rules that only a late segment tells apart, a third of them by their end alone.
+func sameStartConfigs() []policy.RuleConfig {
+	var rules []policy.RuleConfig
+	for i := range 200 {
+		path := fmt.Sprintf("/api/v1/thing%d/**", i)
+		if i%3 == 1 {
+			path = fmt.Sprintf("/api/**/end%d", i)
+		}
+		rules = append(rules, policy.RuleConfig{Paths: []string{path}})
+	}
+	return rules
+}
+
+// plain is a set of rules of which each is compiled by itself: what the first of them says that matches is what all together must say.
+type plain []*policy.Rules
+
+func oneByOne(t testing.TB, rules []policy.RuleConfig) plain {
+	var p plain
+	for _, r := range rules {
+		p = append(p, compile(t, r))
+	}
+	return p
+}
+
+func (p plain) match(req policy.Request) int {
+	for i, r := range p {
+		if r.Match(req) == 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+// BenchmarkMatch200 shows what 200 rules cost, beside the plainest way to ask them: one after the other.
 func BenchmarkMatch200(b *testing.B) {
 	r := manyRules(b)
+	alone := oneByOne(b, manyRuleConfigs())
+	b.Run("baseline/hit", func(b *testing.B) {
+		req := policy.Request{Upstream: "crm", Method: "GET", Path: "/section150/users/7/edit"}
+		for b.Loop() {
+			alone.match(req)
+		}
+	})
+	sameStart := compile(b, sameStartConfigs()...)
+	b.Run("match/same start", func(b *testing.B) {
+		req := policy.Request{Upstream: "crm", Method: "GET", Path: "/api/v1/thing150/7"}
+		for b.Loop() {
+			sameStart.Match(req)
+		}
+	})
 	s := policy.Subject{SignedIn: true, Email: "ann@contoso.com", Groups: []string{"a", "crm-admins"}}
 	for name, path := range map[string]string{"hit": "/section150/users/7/edit", "default": "/contacts/7"} {
 		req := policy.Request{Upstream: "crm", Method: "GET", Path: path}
@@ -144,6 +197,72 @@ func FuzzMatch(f *testing.F) {
 			t.Errorf("%q on %q: %v, want %v", pattern, path, got, want)
 		}
 	})
+}
+
+// FuzzFirstMatchDecides holds the index against reading the rules from the top.
+func FuzzFirstMatchDecides(f *testing.F) {
+	f.Add("/a/**\nGET /a/b\n/**/c\n/a/*/c\n/*\n\n", "/a/b/c", "POST")
+	f.Add("/**\n/a", "/a", "GET")
+	f.Add("/x*/**\n/**/y\n/a/**/b/**/c\n/a/b", "/a/b/", "get")
+	f.Fuzz(func(t *testing.T, lines, path, method string) {
+		var rules []policy.RuleConfig
+		for line := range strings.SplitSeq(lines, "\n") {
+			r := policy.RuleConfig{Name: fmt.Sprintf("r%d", len(rules)), Allow: policy.Allow{Word: "anyone"}}
+			if m, rest, ok := strings.Cut(line, " "); ok {
+				r.Methods, line = []string{m}, rest
+			}
+			if line != "" {
+				r.Paths = strings.Split(line, "|")
+			}
+			one := policy.Config{DefaultAllow: "nobody", Rules: []policy.RuleConfig{r}}
+			if _, err := policy.New(one); err == nil && len(rules) < 20 {
+				rules = append(rules, r)
+			}
+		}
+		req := policy.Request{Method: method, Path: path}
+		if got, want := compile(t, rules...).Match(req), oneByOne(t, rules).match(req); got != want {
+			t.Errorf("%+v of %+v: rule %d, want %d", req, rules, got, want)
+		}
+	})
+}
+
+// TestFirstMatchDecides is the fuzz test with many rules and paths of a few words, so that most of them meet.
+func TestFirstMatchDecides(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	words := []string{"a", "b", "c", "*", "**", "a*", "**", "b"}
+	pick := func(from []string, most int) string {
+		path := ""
+		for range random.IntN(most) {
+			path += "/" + from[random.IntN(len(from))]
+		}
+		return cmp.Or(path, "/")
+	}
+	for range 300 {
+		var rules []policy.RuleConfig
+		for range 1 + random.IntN(12) {
+			r := policy.RuleConfig{Paths: []string{pick(words, 5), pick(words, 4)}[:random.IntN(3)]}
+			if random.IntN(3) == 0 {
+				r.Methods = []string{"GET"}
+			}
+			if random.IntN(4) == 0 {
+				r.Upstreams = []string{"crm"}
+			}
+			rules = append(rules, r)
+		}
+		all, alone := compile(t, rules...), oneByOne(t, rules)
+		for range 40 {
+			req := policy.Request{Upstream: []string{"crm", "wiki"}[random.IntN(2)], Method: []string{"GET", "POST", "get"}[random.IntN(3)],
+				Path: pick([]string{"a", "b", "c", "ab"}, 5)}
+			got, want := all.Match(req), alone.match(req)
+			if got != want {
+				t.Fatalf("%+v of %+v: rule %d, want %d", req, rules, got, want)
+			}
+			steps := all.Steps(req)
+			if i := slices.IndexFunc(steps, func(s policy.Step) bool { return s.Decides }); i != want && !(want == -1 && i == len(rules)) {
+				t.Fatalf("%+v of %+v: Steps says rule %d, want %d", req, rules, i, want)
+			}
+		}
+	}
 }
 
 func split(s string) []string {

@@ -2,7 +2,9 @@ package policy
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
+	"time"
 
 	"crmgate/internal/fault"
 )
@@ -25,28 +27,37 @@ func RunTests(cfg Config) fault.Problems {
 			ps.Add(at+".upstream", "Write the id of the upstream that the request is for.", "rules name upstreams, so the test must as well")
 			continue
 		}
-		d := rules.run(t)
-		if got := word(d.Outcome); got != t.Expect {
-			ps.Add(at, fmt.Sprintf("Decided by %q: %s", d.Rule, d.Reason), "%s: expected %s, got %s", t.Request, t.Expect, got)
+		req, subject, _ := t.parse()
+		index := rules.Match(req)
+		d := rules.Decide(index, subject)
+		if got := word(d.Outcome); got != t.Expect && !(t.Expect == "deny" && got == "step_up") {
+			hint := fmt.Sprintf("Decided by %q: %s", d.Rule, d.Reason)
+			for _, c := range rules.Checks(index, subject) {
+				switch {
+				case c.Aspect == FromNetwork && t.Address == "":
+					hint += " The test does not say from where: write address."
+				case c.Aspect == AtHours && t.At == "":
+					hint += " The test does not say when: write at."
+				}
+			}
+			ps.Add(at, hint, "%s: expected %s, got %s", t.Request, t.Expect, got)
 		}
 	}
 	return ps
 }
 
-func (r *Rules) run(t TestConfig) Decision {
-	req, subject, _ := t.parse()
-	return r.Decide(r.Match(req), subject)
-}
-
 func word(o Outcome) string {
-	if o == Allowed {
+	switch o {
+	case Allowed:
 		return "allow"
+	case StepUp:
+		return "step_up"
 	}
 	return "deny"
 }
 
-// parse turns a line into a request and somebody who makes it. Without address, groups and provider nobody is signed in. A second
-// factor counts as proven: a test is about whom the rules know, not about what they still have to show.
+// parse turns a line into a request and somebody who makes it. Without email, groups and provider nobody is signed in. A second
+// factor counts as proven unless the line says otherwise: a test is mostly about whom the rules know.
 func (t TestConfig) parse() (Request, Subject, fault.Problems) {
 	var ps fault.Problems
 	method, path, ok := strings.Cut(t.Request, " ")
@@ -62,13 +73,31 @@ func (t TestConfig) parse() (Request, Subject, fault.Problems) {
 			ps.Add("request", hint, "%q %s", path, msg)
 		}
 	}
-	if t.Expect != "allow" && t.Expect != "deny" {
-		ps.Add("expect", "Write allow or deny.", "%q is not known", t.Expect)
+	if t.Expect != "allow" && t.Expect != "deny" && t.Expect != "step_up" {
+		ps.Add("expect", "Write allow or deny, or step_up where a second factor is asked for.", "%q is not known", t.Expect)
+	}
+	if t.Address != "" {
+		if _, err := netip.ParseAddr(t.Address); err != nil {
+			ps.Add("address", "Write an IP address, such as 203.0.113.7.", "%q is not an address", t.Address)
+		}
+	}
+	at, err := time.Parse(time.RFC3339, t.At)
+	switch {
+	case t.At == "":
+		at = time.Unix(0, 0) // any moment will do for the second factor
+	case err != nil:
+		ps.Add("at", "Write date, time and offset, such as 2026-03-02T09:30:00+01:00.", "%q is not a moment", t.At)
+	}
+	if t.Factor != "" && t.Factor != "proven" && t.Factor != "missing" {
+		ps.Add("factor", "Write proven or missing.", "%q is not known", t.Factor)
 	}
 	if t.Email != "" && normalEmail(t.Email) == "" {
 		ps.Add("email", "Write one address, such as ann@example.com.", "%q is not an address", t.Email)
 	}
 	s := Subject{SignedIn: t.Email != "" || len(t.Groups) > 0 || t.Provider != "", Email: t.Email, Groups: t.Groups,
-		Provider: t.Provider, Factor: true}
+		Provider: t.Provider, Address: t.Address, At: at, untimed: t.At == ""}
+	if t.Factor != "missing" {
+		s.FactorAt = at
+	}
 	return Request{Upstream: t.Upstream, Method: method, Path: path}, s, ps
 }

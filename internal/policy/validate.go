@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,14 +54,8 @@ func (r RuleConfig) validate() fault.Problems {
 		}
 	}
 	for i, m := range r.Methods {
-		at := fmt.Sprintf("methods[%d]", i)
-		switch {
-		case strings.TrimSpace(m) == "" || strings.ContainsAny(m, " ,/"):
-			ps.Add(at, "Write one method for each entry, such as GET.", "%q is not a method", m)
-		case m != strings.ToUpper(m):
-			ps.Add(at, "Write "+strings.ToUpper(m)+".", "methods are written in capitals, not %q", m)
-		case slices.Contains([]string{"CONNECT", "TRACE", "TRACK"}, m):
-			ps.Add(at, "Remove it.", "%s is refused before any rule", m)
+		if msg, hint := methodFault(m); msg != "" {
+			ps.Add(fmt.Sprintf("methods[%d]", i), hint, "%s", msg)
 		}
 	}
 	for i, u := range r.Upstreams {
@@ -69,8 +64,8 @@ func (r RuleConfig) validate() fault.Problems {
 		}
 	}
 	ps = append(ps, r.Allow.validate().Under("allow")...)
-	if r.RequireFactor && (r.Allow.Word == anyone || r.Allow.Word == nobody) {
-		ps.Add("require_factor", "Leave one of the two out.", "a second factor makes no sense with `allow: %s`", r.Allow.Word)
+	if r.RequireFactor && (r.Allow.Word == anyone || r.Allow.Word == nobody || r.Allow.Who == anyone) {
+		ps.Add("require_factor", "Leave one of the two out.", "a second factor makes no sense with `allow: %s`", cmp.Or(r.Allow.Word, r.Allow.Who))
 	}
 	return ps
 }
@@ -113,9 +108,12 @@ func percent(s string) bool {
 
 func (a Allow) validate() fault.Problems {
 	var ps fault.Problems
-	const words = "Write anyone, signed_in or nobody, or conditions: groups, emails, domains, providers."
-	none := len(a.Groups)+len(a.Emails)+len(a.Domains)+len(a.Providers) == 0
+	const words = "Write anyone, signed_in or nobody, or conditions: groups, emails, domains, providers, networks, hours."
+	people := len(a.Groups) + len(a.Emails) + len(a.Domains) + len(a.Providers)
+	none := people+len(a.Networks)+len(a.Hours) == 0
 	switch {
+	case a.Word == "" && none && a.Who == anyone:
+		ps.Add("", "Write allow: anyone, or name networks or hours.", "the rule does not say what it asks for")
 	case a.Word == "" && none:
 		ps.Add("", words, "the rule does not say whom it lets pass")
 	case a.Word != "" && !none:
@@ -131,6 +129,18 @@ func (a Allow) validate() fault.Problems {
 	entries(&ps, "emails", a.Emails, func(s string) bool { return normalEmail(s) != "" }, "Write one address, such as ann@example.com.")
 	entries(&ps, "domains", a.Domains, func(s string) bool { return normalDomain(s) != "" }, "Write a domain without @ or *, such as example.com.")
 	entries(&ps, "providers", a.Providers, func(s string) bool { return s != "" }, "Write the id of a provider, or local.")
+	entries(&ps, "networks", a.Networks, func(s string) bool { _, ok := parseNetwork(s); return ok },
+		"Write a network or an address, such as 10.0.0.0/8 or 2001:db8::1; no bits beyond the length, no names.")
+	for i, h := range a.Hours {
+		_, faults := h.compile()
+		ps = append(ps, faults.Under(fmt.Sprintf("hours[%d]", i))...)
+	}
+	switch {
+	case a.Who != "" && a.Who != anyone && a.Who != signedIn:
+		ps.Add("who", "Write signed_in, or anyone for people and programs that need not sign in.", "%q is not known", a.Who)
+	case a.Who == anyone && people > 0:
+		ps.Add("who", "Without a sign-in only networks and hours are known.", "groups, emails, domains and providers are known of those who are signed in")
+	}
 	return ps
 }
 
@@ -176,49 +186,61 @@ func (c Config) References(upstreams, providers []string) fault.Problems {
 	return ps
 }
 
-// unreachable warns of rules that an earlier rule leaves nothing.
+// unreachable warns of rules that earlier rules leave nothing.
 func (c Config) unreachable() fault.Problems {
 	var ps fault.Problems
 	for i, r := range c.Rules {
-		for j, earlier := range c.Rules[:i] {
-			if earlier.shadows(r) {
-				ps = append(ps, fault.Problem{Path: fmt.Sprintf("rules[%d]", i), Warning: true,
-					Message: fmt.Sprintf("rule %q never decides: rules[%d] (%q) matches first whatever it would match", r.Name, j, earlier.Name),
-					Hint:    "The first match decides. Move the narrower rule up, or remove it."})
-				break
-			}
+		by, shadowed := r.shadowedBy(c.Rules[:i])
+		if !shadowed {
+			continue
 		}
+		var names []string
+		for _, j := range by {
+			names = append(names, fmt.Sprintf("rules[%d] (%q)", j, c.Rules[j].Name))
+		}
+		verb := map[bool]string{true: " matches", false: " match"}[len(by) == 1]
+		ps = append(ps, fault.Problem{Path: fmt.Sprintf("rules[%d]", i), Warning: true,
+			Message: fmt.Sprintf("rule %q never decides: %s%s first whatever it would match", r.Name, strings.Join(names, " and "), verb),
+			Hint:    "The first match decides. Move the narrower rule up, or remove it."})
 	}
 	return ps
 }
 
-func (r RuleConfig) shadows(later RuleConfig) bool {
-	return superset(r.Methods, later.Methods) && superset(r.Upstreams, later.Upstreams) && r.coversPaths(later.Paths)
-}
-
-func superset(a, b []string) bool {
-	if len(a) == 0 {
-		return true
-	}
-	for _, s := range b {
-		if !slices.Contains(a, s) {
-			return false
+// shadowedBy returns the earlier rules that together take every request of r; false where something is left. Each path, method and upstream
+// that r names is looked at by itself; what r leaves open, an earlier rule has to leave open as well.
+func (r RuleConfig) shadowedBy(earlier []RuleConfig) (by []int, shadowed bool) {
+	open := func(list []string) []string {
+		if len(list) == 0 {
+			return []string{""}
 		}
+		return list
 	}
-	return len(b) > 0
-}
-
-func (r RuleConfig) coversPaths(paths []string) bool {
-	if len(r.Paths) == 0 {
-		return true
+	covers := func(list []string, word string) bool {
+		return len(list) == 0 || word != "" && slices.Contains(list, word)
 	}
+	paths := r.Paths
 	if len(paths) == 0 {
 		paths = []string{"/**"}
 	}
-	for _, p := range paths {
-		if !slices.ContainsFunc(r.Paths, func(q string) bool { return parsePattern(q).covers(parsePattern(p)) }) {
-			return false
+	for _, path := range paths {
+		p := parsePattern(path)
+		for _, method := range open(r.Methods) {
+			for _, upstream := range open(r.Upstreams) {
+				j := slices.IndexFunc(earlier, func(e RuleConfig) bool {
+					return covers(e.Methods, method) && covers(e.Upstreams, upstream) && e.coversPath(p)
+				})
+				if j < 0 {
+					return nil, false
+				}
+				if !slices.Contains(by, j) {
+					by = append(by, j)
+				}
+			}
 		}
 	}
-	return true
+	return by, true
+}
+
+func (r RuleConfig) coversPath(p pattern) bool {
+	return len(r.Paths) == 0 || slices.ContainsFunc(r.Paths, func(q string) bool { return parsePattern(q).covers(p) })
 }

@@ -53,6 +53,21 @@ func TestValidate(t *testing.T) {
 		{"factor for anyone", policy.Config{DefaultAllow: "nobody", Rules: []policy.RuleConfig{{Name: "a", RequireFactor: true, Allow: word("anyone")}}}, []says{{"rules[0].require_factor", "no sense"}}},
 		{"tests", policy.Config{DefaultAllow: "nobody", Tests: []policy.TestConfig{{Request: "/a", Expect: "allow"}, {Request: "GET /a/*", Expect: "refuse"}, {Request: "get /a", Expect: "deny", Email: "ann"}}},
 			[]says{{"tests[0].request", "Write a method"}, {"tests[1].request", "pattern"}, {"tests[1].expect", "allow or deny"}, {"tests[2].request", "Write a method"}, {"tests[2].email", "one address"}}},
+		{"networks", policy.Config{DefaultAllow: "nobody", Rules: []policy.RuleConfig{rule("a", policy.Allow{Networks: []string{"10.0.0.0/8", "10.0.0.1/8", "office", "::1", ""}}, "/a")}},
+			[]says{{"rules[0].allow.networks[1]", "bits beyond"}, {"rules[0].allow.networks[2]", "no names"}, {"rules[0].allow.networks[4]", "matches nobody"}}},
+		{"hours", policy.Config{DefaultAllow: "nobody", Rules: []policy.RuleConfig{rule("a", policy.Allow{Hours: []policy.HoursConfig{
+			{Days: []string{"mon-fri", "SAT", "someday", "mon-"}, From: "8:00", To: "25:00", Zone: "Mars/Olympus"}, {From: "08:00", To: "08:00"}}}, "/a")}},
+			[]says{{"rules[0].allow.hours[0].days[2]", "not a day"}, {"rules[0].allow.hours[0].days[3]", "not a day"}, {"rules[0].allow.hours[0].from", "08:00"}, {"rules[0].allow.hours[0].to", "24:00"},
+				{"rules[0].allow.hours[0].zone", "not a time zone"}, {"rules[0].allow.hours[1].to", "ends when it begins"}, {"rules[0].allow.hours[1].zone", "is missing"}}},
+		{"who", policy.Config{DefaultAllow: "nobody", Rules: []policy.RuleConfig{
+			rule("a", policy.Allow{Who: "everyone", Groups: []string{"x"}}, "/a"), rule("b", policy.Allow{Who: "anyone"}, "/b"),
+			rule("c", policy.Allow{Who: "anyone", Groups: []string{"x"}, Networks: []string{"::1"}}, "/c"),
+			{Name: "d", Paths: []string{"/d"}, RequireFactor: true, Allow: policy.Allow{Who: "anyone", Networks: []string{"::1"}}}}},
+			[]says{{"rules[0].allow.who", "not known"}, {"rules[1].allow", "allow: anyone"}, {"rules[2].allow.who", "only networks and hours"}, {"rules[3].require_factor", "no sense"}}},
+		{"tests with surroundings", policy.Config{DefaultAllow: "nobody", Tests: []policy.TestConfig{
+			{Request: "GET /a", Expect: "deny", Address: "10.0.0.0/8", At: "monday", Factor: "yes"},
+			{Request: "GET /a", Expect: "step_up", Address: "::1", At: "2026-03-02T09:30:00+01:00", Factor: "missing"}}},
+			[]says{{"tests[0].address", "IP address"}, {"tests[0].at", "offset"}, {"tests[0].factor", "proven or missing"}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got := tc.cfg.Validate()
@@ -86,6 +101,12 @@ func TestUnreachable(t *testing.T) {
 		{"wider", rule("a", nil, nil, "/b/c/**"), rule("b", nil, nil, "/b/**"), false},
 		{"fewer methods first", rule("a", []string{"GET"}, nil), rule("b", nil, nil), false},
 		{"more methods first", rule("a", []string{"GET", "HEAD"}, nil), rule("b", []string{"GET"}, nil, "/b"), true},
+		{"two rules together", rule("a", nil, nil, "/b/**", "/c"), rule("b", nil, nil, "/c", "/b/x"), true},
+		{"a suffix takes an end", rule("a", nil, nil, "/**/export"), rule("b", nil, nil, "/deals/*/export"), true},
+		{"a suffix does not take a subtree", rule("a", nil, nil, "/**/export"), rule("b", nil, nil, "/export/**"), false},
+		{"a star takes a name", rule("a", nil, nil, "/v*/x"), rule("b", nil, nil, "/v1/x"), true},
+		{"a name does not take a star", rule("a", nil, nil, "/v1/x"), rule("b", nil, nil, "/v*/x"), false},
+		{"a star does not take none", rule("a", nil, nil, "/*/x"), rule("b", nil, nil, "/**/x"), false},
 		{"other upstream first", rule("a", nil, []string{"crm"}), rule("b", nil, []string{"wiki"}), false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -104,6 +125,18 @@ func TestUnreachable(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestUnreachableBySeveral(t *testing.T) {
+	anyone := policy.Allow{Word: "anyone"}
+	cfg := policy.Config{DefaultAllow: "nobody", Rules: []policy.RuleConfig{
+		{Name: "read", Methods: []string{"GET", "HEAD"}, Paths: []string{"/a/**"}, Allow: anyone},
+		{Name: "b", Paths: []string{"/b"}, Allow: anyone},
+		{Name: "write", Methods: []string{"POST"}, Paths: []string{"/a/**"}, Allow: anyone},
+		{Name: "lost", Methods: []string{"GET", "POST"}, Paths: []string{"/a/x", "/b"}, Allow: anyone},
+		{Name: "left", Methods: []string{"GET", "PUT"}, Paths: []string{"/a/x"}, Allow: anyone},
+	}}
+	check(t, cfg.Validate(), []says{{"rules[3]", `rules[0] ("read") and rules[2] ("write") and rules[1] ("b") match first`}})
 }
 
 func TestReferences(t *testing.T) {
@@ -138,6 +171,28 @@ func TestRunTests(t *testing.T) {
 		{"tests[5]", `Decided by "administration": Rule "administration" wants the group crm-admins.`},
 		{"tests[6]", "expected deny, got allow"},
 	})
+
+	cfg.Rules = append(cfg.Rules, policy.RuleConfig{Name: "office", Paths: []string{"/office/**"}, Allow: policy.Allow{Networks: []string{"10.0.0.0/8"}}},
+		policy.RuleConfig{Name: "day", Paths: []string{"/day"}, Allow: policy.Allow{Hours: []policy.HoursConfig{{Days: []string{"mon-fri"}, From: "08:00", To: "18:00", Zone: "Europe/Berlin"}}}})
+	ann := policy.TestConfig{Email: "ann@contoso.com", Groups: []string{"crm-admins"}}
+	line := func(request, expect, address, at, factor string) policy.TestConfig {
+		c := ann
+		c.Request, c.Expect, c.Address, c.At, c.Factor = request, expect, address, at, factor
+		return c
+	}
+	cfg.Tests = []policy.TestConfig{
+		line("GET /office/x", "allow", "10.1.2.3", "", ""),
+		line("GET /office/x", "deny", "192.0.2.1", "", ""),
+		line("GET /office/x", "allow", "", "", ""),
+		line("GET /day", "allow", "", "2026-03-02T07:30:00Z", ""),
+		line("GET /day", "deny", "", "2026-03-02T17:30:00Z", ""),
+		line("GET /day", "allow", "", "", ""),
+		line("GET /admin", "step_up", "", "", "missing"),
+		line("GET /admin", "deny", "", "", "missing"),
+		line("GET /admin", "allow", "", "2026-03-02T07:30:00Z", "proven"),
+		line("GET /admin", "step_up", "", "", ""),
+	}
+	check(t, policy.RunTests(cfg), []says{{"tests[2]", "write address"}, {"tests[5]", "write at"}, {"tests[9]", "expected step_up, got allow"}})
 
 	cfg.Rules[0].Upstreams = []string{"crm"}
 	cfg.Tests = []policy.TestConfig{{Request: "GET /assets/a.js", Expect: "allow"}, {Upstream: "crm", Request: "GET /assets/a.js", Expect: "allow"}}

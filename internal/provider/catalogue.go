@@ -22,18 +22,30 @@ type kind struct {
 	open func(Config, Env) (identity.Provider, error)
 }
 
-// catalogue holds every type. A new one is a file of its own and a line here.
+// catalogue holds every type that has code of its own. A new one is a file and a line here. What needs no code is a file below presets.
 var catalogue = map[string]kind{
 	"oidc":             {presetOIDC, validateOIDC, openOIDC},
 	"entra":            {presetEntra, validateEntra, openEntra},
 	"okta":             {presetOkta, validateOIDC, openOkta},
 	"google":           {presetGoogle, validateGoogle, openGoogle},
+	"github":           {presetGitHub, validateGitHub, openGitHub},
 	"ldap":             {presetLDAP, validateLDAP, openLDAP},
 	"active_directory": {presetActiveDirectory, validateActiveDirectory, openActiveDirectory},
 }
 
 // Types returns the values of Config.Type.
-func Types() []string { return slices.Sorted(maps.Keys(catalogue)) }
+func Types() []string {
+	return slices.Sorted(slices.Values(append(presetNames(), slices.Collect(maps.Keys(catalogue))...)))
+}
+
+// find returns a type.
+func find(name string) (kind, bool, error) {
+	if k, ok := catalogue[name]; ok {
+		return k, true, nil
+	}
+	p, ok, err := loadPreset(name)
+	return p.kind(), ok, err
+}
 
 // Env is what every provider gets from the process.
 type Env struct {
@@ -53,7 +65,10 @@ type Env struct {
 // Open makes the provider of an entry that Validate found good. It never asks the network: a provider that is down must not
 // delay the start. It reads ca_file.
 func Open(cfg Config, env Env) (identity.Provider, error) {
-	k, ok := catalogue[cfg.Type]
+	k, ok, err := find(cfg.Type)
+	if err != nil {
+		return nil, err
+	}
 	if !ok {
 		return nil, fmt.Errorf("open provider %s: unknown type %q", cfg.ID, cfg.Type)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -101,14 +102,29 @@ const (
 	defaultUsernameClaim = "preferred_username"
 )
 
-// resolve fills in the standard's names.
-func (c ClaimsConfig) resolve() ClaimsConfig {
+// resolve fills in the type's names, and the standard's.
+func (c ClaimsConfig) resolve(own ClaimsConfig) ClaimsConfig {
 	return ClaimsConfig{
-		Groups:   cmp.Or(c.Groups, defaultGroupsClaim),
-		Email:    cmp.Or(c.Email, defaultEmailClaim),
-		Name:     cmp.Or(c.Name, defaultNameClaim),
-		Username: cmp.Or(c.Username, defaultUsernameClaim),
+		Groups:   cmp.Or(c.Groups, own.Groups, defaultGroupsClaim),
+		Email:    cmp.Or(c.Email, own.Email, defaultEmailClaim),
+		Name:     cmp.Or(c.Name, own.Name, defaultNameClaim),
+		Username: cmp.Or(c.Username, own.Username, defaultUsernameClaim),
 	}
+}
+
+// keysAsGroups turns a groups claim that is an object into the list of its keys, in their order. Everything else stays as it is.
+func (c claims) keysAsGroups(name string) claims {
+	var object map[string]json.RawMessage
+	if json.Unmarshal(c[name], &object) != nil || object == nil {
+		return c
+	}
+	list, err := json.Marshal(slices.Sorted(maps.Keys(object)))
+	if err != nil {
+		return c
+	}
+	out := maps.Clone(c)
+	out[name] = list
+	return out
 }
 
 // complete returns the ID token's claims with those that only the userinfo answer has. An address and its verification are

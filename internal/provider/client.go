@@ -26,6 +26,9 @@ const (
 // errTooLarge is an answer beyond maxAnswer.
 var errTooLarge = errors.New("the answer is larger than 1 MB")
 
+// errWebPage is an answer for people.
+var errWebPage = errors.New("the answer is a web page")
+
 // statusError is an answer with another status than 200. The body stays out of it: nobody knows what is in there.
 type statusError int
 
@@ -79,11 +82,23 @@ func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // getJSON asks for a JSON object and decodes it. A non-empty bearer is sent along.
 func getJSON(ctx context.Context, client *http.Client, address, bearer string, into any) error {
+	body, _, err := get(ctx, client, address, bearer)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("ask %s: decode answer: %w", address, err)
+	}
+	return nil
+}
+
+// get asks for an answer that is no web page and returns it with its media type. A non-empty bearer is sent along.
+func get(ctx context.Context, client *http.Client, address, bearer string) (body []byte, kind string, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return fmt.Errorf("ask %s: %w", address, err)
+		return nil, "", fmt.Errorf("ask %s: %w", address, err)
 	}
-	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Accept", "application/json, application/jwt;q=0.9")
 	// A cache between us and the provider must not answer with keys of yesterday.
 	req.Header.Set("Cache-Control", "no-cache")
 	if bearer != "" {
@@ -91,19 +106,20 @@ func getJSON(ctx context.Context, client *http.Client, address, bearer string, i
 	}
 	res, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("ask %s: %w", address, bare(err))
+		return nil, "", fmt.Errorf("ask %s: %w", address, bare(err))
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("ask %s: %w", address, statusError(res.StatusCode))
+		return nil, "", fmt.Errorf("ask %s: %w", address, statusError(res.StatusCode))
 	}
-	if kind, _, err := mime.ParseMediaType(res.Header.Get("Content-Type")); err == nil && kind == "text/html" {
-		return fmt.Errorf("ask %s: the answer is a web page", address)
+	kind, _, err = mime.ParseMediaType(res.Header.Get("Content-Type"))
+	if err == nil && kind == "text/html" {
+		return nil, "", fmt.Errorf("ask %s: %w", address, errWebPage)
 	}
-	if err := json.NewDecoder(res.Body).Decode(into); err != nil {
-		return fmt.Errorf("ask %s: decode answer: %w", address, err)
+	if body, err = io.ReadAll(res.Body); err != nil {
+		return nil, "", fmt.Errorf("ask %s: %w", address, err)
 	}
-	return nil
+	return body, kind, nil
 }
 
 // bare takes the address off a client's error, which we write ourselves.

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,12 +27,17 @@ const retryOld = 10 * time.Minute
 // "none" because everybody could.
 var goodAlgs = []string{oidc.RS256, oidc.PS256, oidc.ES256, oidc.ES384, oidc.EdDSA}
 
-// metadata is the part of a discovery document that we use (OpenID Connect Discovery 1.0 section 3, RFC 9207 section 3).
+// metadata is the part of a discovery document that we use (OpenID Connect Discovery 1.0 section 3, RFC 9207 section 3, RFC 9126 section 5).
 type metadata struct {
 	oidc.ProviderConfig
 	EndSessionURL string   `json:"end_session_endpoint"`
 	SendsIssuer   bool     `json:"authorization_response_iss_parameter_supported"`
 	Prompts       []string `json:"prompt_values_supported"`
+	Scopes        []string `json:"scopes_supported"`
+	UserinfoAlgs  []string `json:"userinfo_signing_alg_values_supported"`
+	AssertionAlgs []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	PARURL        string   `json:"pushed_authorization_request_endpoint"`
+	RequiresPAR   bool     `json:"require_pushed_authorization_requests"`
 
 	// keys are those behind the document's jwks_uri.
 	keys *keySet
@@ -48,6 +54,8 @@ func (e *mismatch) Error() string {
 // discovery finds out about one issuer when somebody first needs it, and again once a day.
 type discovery struct {
 	issuer string
+	// place is where the document is where that is not below the issuer; empty otherwise.
+	place  string
 	client *http.Client
 	log    *slog.Logger
 	now    func() time.Time
@@ -112,7 +120,7 @@ func (d *discovery) ask(ctx context.Context) <-chan singleflight.Result {
 
 func (d *discovery) fetch(ctx context.Context) (*metadata, error) {
 	var m metadata
-	address := strings.TrimSuffix(d.issuer, "/") + "/.well-known/openid-configuration"
+	address := strings.TrimSuffix(cmp.Or(d.place, d.issuer), "/") + "/.well-known/openid-configuration"
 	if err := getJSON(ctx, d.client, address, "", &m); err != nil {
 		return nil, fmt.Errorf("discover: %w", err)
 	}
@@ -148,6 +156,7 @@ func (m *metadata) check(issuer string) error {
 		{"jwks_uri", m.JWKSURL, true},
 		{"userinfo_endpoint", m.UserInfoURL, false},
 		{"end_session_endpoint", m.EndSessionURL, false},
+		{"pushed_authorization_request_endpoint", m.PARURL, false},
 	} {
 		if e.address == "" && !e.required {
 			continue

@@ -5,46 +5,89 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"crmgate/internal/fault"
 	"crmgate/internal/identity"
 )
 
-// Entra ID, one tenant per provider. The tenant's own issuer is used, never "common": there every tenant of the world, and
-// whoever opens one, would be a colleague.
+// Entra ID. Every tenant is named by its id; "common" is never used alone, because there every tenant of the world, and whoever opens
+// one, would be a colleague. Several tenants: entratenants.go. Groups that a token does not hold: graph.go.
 //
-// The person is keyed by the object id ("oid"), which is the same in every application of the tenant and never reused; "sub"
-// is the key only where oid does not come. An address of Entra ID is a text that an administrator can type: it counts as
-// verified in a domain of this provider's list, or with "xms_edov".
-const entraHost = "https://login.microsoftonline.com/"
+// The person is keyed by the tenant, which is in the issuer, and the object id ("oid"), which is the same in every application of the
+// tenant and never reused; "sub" is the key only where oid does not come. So an entry that one tenant was enough for keeps its links when
+// others join it. An address of Entra ID is a text that an administrator can type: it counts as verified with "xms_edov", and in a domain
+// of this provider's list where there is one tenant alone, for with several one could claim the addresses of the other.
+
+// entraPlaces are where people sign in, in Microsoft's clouds.
+var entraPlaces = []string{"https://login.microsoftonline.com/", "https://login.microsoftonline.us/", "https://login.partner.microsoftonline.cn/"}
+
+// entraChangeURL is where a known password is changed.
+const entraChangeURL = "https://mysignins.microsoft.com/security-info/password/change"
+
+// privateAccounts is the tenant of everybody's private Microsoft account.
+const privateAccounts = "9188040d-6c67-4c5b-b112-36a304b66dad"
 
 var guidPattern = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 
 func presetEntra(c Config) Config {
-	c.TenantID = strings.ToLower(c.TenantID)
-	c.Issuer = cmp.Or(c.Issuer, entraIssuer(c.TenantID))
+	tenants := c.allTenants()
+	c.TenantID, c.Tenants = "", tenants
+	if len(tenants) == 1 {
+		c.TenantID = tenants[0]
+	}
+	c.Issuer = cmp.Or(c.Issuer, entraPlaces[0]+cmp.Or(c.TenantID, anyTenant)+"/v2.0")
+	if c.ClientKeyFile != "" {
+		c.ClientAuth = cmp.Or(c.ClientAuth, authKeyJWT)
+	}
 	c.ClientAuth = cmp.Or(c.ClientAuth, authPost)
 	reset := "https://passwordreset.microsoftonline.com/"
 	if own := c.ownDomains(); len(own) > 0 {
 		reset += "?whr=" + url.QueryEscape(own[0])
 	}
 	c.Password.ResetURL = cmp.Or(c.Password.ResetURL, reset)
-	c.Password.ChangeURL = cmp.Or(c.Password.ChangeURL, "https://mysignins.microsoft.com/security-info/password/change")
-	return c
+	c.Password.ChangeURL = cmp.Or(c.Password.ChangeURL, entraChangeURL)
+	return presetGraph(c)
 }
 
-func entraIssuer(tenant string) string { return entraHost + tenant + "/v2.0" }
+// allTenants are the allowed tenants in lower case, once each.
+func (c Config) allTenants() []string {
+	var all []string
+	for _, t := range append([]string{c.TenantID}, c.Tenants...) {
+		if t != "" {
+			all = add(all, strings.ToLower(t))
+		}
+	}
+	return all
+}
 
 func validateEntra(c Config, p *fault.Problems) {
-	switch {
-	case c.TenantID == "":
+	if len(c.Tenants) == 0 {
 		p.Add("tenant_id", "Copy the directory (tenant) ID from the Entra admin center.", "the tenant is missing")
-	case !guidPattern.MatchString(c.TenantID):
-		p.Add("tenant_id", "Use the directory (tenant) ID, a GUID; not a domain, not common.", "%q is not a GUID", c.TenantID)
 	}
-	validateFixedIssuer(c, entraIssuer(c.TenantID), p)
+	for _, t := range c.Tenants {
+		path := "tenants"
+		if len(c.Tenants) == 1 {
+			path = "tenant_id"
+		}
+		switch {
+		case !guidPattern.MatchString(t):
+			p.Add(path, "Use the directory (tenant) ID, a GUID; not a domain, not common.", "%q is not a GUID", t)
+		case t == privateAccounts:
+			p.Add(path, "Name the tenants of organisations.", "%q is the tenant of everybody's private account", t)
+		}
+	}
+	if !slices.ContainsFunc(entraPlaces, func(place string) bool { return c.Issuer == place+cmp.Or(c.TenantID, anyTenant)+"/v2.0" }) {
+		validateFixedIssuer(c, "", p)
+	}
 	validateClient(c, p)
+	if c.ClientAuth == authKeyJWT && c.ClientCertificateFile == "" {
+		p.Add("client_certificate_file", "Upload the certificate to the app registration and name it here.", "Entra ID knows keys by their certificate alone")
+	}
+	validateGraph(c, p)
 }
 
 // validateFixedIssuer lets another issuer than the type's own stand only on this machine, for trials.
@@ -59,23 +102,38 @@ func validateFixedIssuer(c Config, fixed string, p *fault.Problems) {
 }
 
 func openEntra(c Config, env Env) (identity.Provider, error) {
-	return newRedirector(c, env, dialect{
-		check: checkTenant, subject: entraSubject, emailVerified: entraEmailVerified, explain: explainEntra,
+	r, err := newRedirector(c, env, dialect{
+		check: checkTenant, subject: entraSubject, emailVerified: entraEmailVerified, enrich: entraPassword,
+		sidAlone: true,
 	})
+	if err != nil {
+		return nil, err
+	}
+	r.dialect.moreGroups = newGraph(r).groups
+	if len(c.Tenants) > 1 {
+		r.dialect.authority = newTenants(r)
+	}
+	return r, nil
 }
 
 // checkTenant refuses a token of another tenant. The issuer says the same; a key that serves many tenants signs both.
 func checkTenant(c Config, token claims) *fault.Error {
-	if tid, _ := token.text("tid"); token.has("tid") && tid != c.TenantID {
-		return fault.Wrap(fault.Unauthenticated, fmt.Sprintf("You used an account from another organisation than %s. Please choose another account.", c.displayName()),
-			fmt.Errorf("the token is of tenant %q", clip(tid))).WithReason("wrong_tenant").WithNext(fault.NextSignIn)
+	tid, _ := token.text("tid")
+	if slices.Contains(c.Tenants, tid) || (!token.has("tid") && len(c.Tenants) == 1) {
+		return nil
 	}
-	return nil
+	return wrongTenant(c, tid)
+}
+
+func wrongTenant(c Config, tenant string) *fault.Error {
+	return fault.Wrap(fault.Unauthenticated, fmt.Sprintf("You used an account from another organisation than %s. Please choose another account.", c.displayName()),
+		fmt.Errorf("the token is of tenant %q", clip(tenant))).WithReason("wrong_tenant").
+		WithTitle("This is an account of another organisation").WithNext(fault.Next{Label: "Use another account", Path: "/sign-in/" + c.ID + "?switch=1"})
 }
 
 func entraSubject(c Config, token claims) string {
 	oid, _ := token.text("oid")
-	if tid, _ := token.text("tid"); oid != "" && len(oid) <= maxSubject && tid == c.TenantID {
+	if tid, _ := token.text("tid"); oid != "" && len(oid) <= maxSubject && slices.Contains(c.Tenants, tid) {
 		return oid
 	}
 	sub, _ := token.text("sub")
@@ -86,47 +144,55 @@ func entraEmailVerified(c Config, all claims, email string) bool {
 	if all.has("email_verified") && !all.isTrue("email_verified") {
 		return false
 	}
-	return c.ownsAddress(email) || all.isTrue("xms_edov")
+	return (len(c.Tenants) == 1 && c.ownsAddress(email)) || edov(all)
 }
 
-var aadstsPattern = regexp.MustCompile(`\bAADSTS([0-9]{4,8})\b`)
+// edov reads "xms_edov", which comes as true, 1 or either as a string; anything else is no.
+func edov(all claims) bool {
+	switch string(all["xms_edov"]) {
+	case `true`, `1`, `"true"`, `"1"`:
+		return true
+	}
+	return false
+}
 
-// explainEntra finds a sentence by the number in the description. Microsoft warns that numbers change, so an unknown one
-// falls back to the standard error.
-func explainEntra(c Config, params url.Values) *fault.Error {
-	found := aadstsPattern.FindStringSubmatch(params.Get("error_description"))
-	if found == nil {
-		return nil
+// passwordHosts are where Microsoft lets people change a password.
+var passwordHosts = []string{"mysignins.microsoft.com", "account.activedirectory.windowsazure.com", "portal.microsoftonline.com", "account.microsoft.com",
+	"passwordreset.microsoftonline.com", "login.microsoftonline.com", "mysignins.azure.us", "portal.microsoftonline.us", "passwordreset.microsoftonline.us"}
+
+// maxPasswordDays is longer than a password policy counts; a larger number is none.
+const maxPasswordDays = 3 * 366
+
+// entraPassword reads "pwd_exp", seconds after the token was issued, and "pwd_url" (learn.microsoft.com/entra/identity-platform/optional-claims-reference).
+// Both come only when the end is near. The address is believed on Microsoft's hosts and on the one that this entry resets passwords at, such
+// as an AD FS; where the administrator wrote where passwords are changed, that counts and no other.
+func entraPassword(c Config, token claims, id *identity.Identity) {
+	var seconds int64
+	if n, _ := token.text("pwd_exp"); n != "" { // comes as a string from older tenants
+		seconds, _ = strconv.ParseInt(n, 10, 64)
+	} else if at := token.seconds("pwd_exp"); !at.IsZero() {
+		seconds = at.Unix()
 	}
-	var (
-		number = found[1]
-		name   = c.displayName()
-		kind   = fault.Forbidden
-		next   = fault.NextSignIn
-		text   string
-	)
-	switch number {
-	case "50105":
-		text, next = "Your sign-in at "+name+" worked, but you have not been given access to this application. Please ask your administrator to assign you to it.", fault.NextHelp
-	case "50034", "50020", "90072", "51004", "16003":
-		text = "You used an account from another organisation than " + name + ". Please choose another account."
-	case "65001", "65004", "90094", "90095":
-		text, next = "An administrator of "+name+" must approve this application first.", fault.NextHelp
-	case "53000", "53001", "53002", "53003", "50131", "530032", "530035":
-		text, next = "The access policy of "+name+" blocked this sign-in because of the device, the place or the application. Please ask your administrator.", fault.NextHelp
-	case "50053":
-		text, next = "Your account at "+name+" is locked for a while. Please wait, or reset your password there.", fault.NextHelp
-	case "50055", "50144":
-		text, next = "Your password at "+name+" has expired. Change it there, then sign in again.", fault.NextHelp
-	case "50057":
-		text, next = "Your account at "+name+" is disabled. Please ask your administrator.", fault.NextHelp
-	case "50072", "50074", "50076", "50078", "50079", "50158":
-		text = name + " asks for a second proof of who you are. Please sign in again and follow its pages."
-	case "700016", "90002", "50194", "500011", "50011", "7000215", "7000222", "7000218":
-		text, kind, next = "Sign-in with "+name+" is not set up correctly. Please tell your administrator.", fault.Unavailable, fault.NextHelp
-	default:
-		return nil
+	issued := token.seconds("iat")
+	if seconds <= 0 || seconds > maxPasswordDays*24*60*60 || issued.IsZero() {
+		return
 	}
-	// The number is digits, so it is safe to show; the help desk asks for it.
-	return fault.New(kind, text+" (AADSTS"+number+")").WithReason("aadsts_" + number).WithNext(next)
+	id.PasswordExpires = issued.Add(time.Duration(seconds) * time.Second)
+	address, _ := token.text("pwd_url")
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "https" || u.User != nil {
+		return
+	}
+	trusted := slices.Contains(passwordHosts, u.Host) || (u.Host != "" && u.Host == hostOf(c.Password.ResetURL))
+	if trusted && c.Password.ChangeURL == entraChangeURL {
+		id.PasswordChangeURL = address
+	}
+}
+
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Host
 }

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/coreos/go-oidc/v3/oidc"
-	"golang.org/x/oauth2"
-
 	"crmgate/internal/fault"
 	"crmgate/internal/identity"
 )
@@ -29,7 +26,8 @@ func (r *redirector) Exchange(ctx context.Context, cb identity.Callback) (identi
 		return identity.Identity{}, err
 	}
 	// RFC 9207 section 2.4: an answer of another provider must not be taken for this one's.
-	if iss := cb.Params.Get("iss"); (cb.Params.Has("iss") || m.SendsIssuer) && iss != m.IssuerURL {
+	iss, named := cb.Params.Get("iss"), cb.Params.Has("iss")
+	if (named || m.SendsIssuer) && !r.isIssuer(m, iss) {
 		return identity.Identity{}, r.garbled("response_issuer")
 	}
 	if cb.Params.Has("error") {
@@ -40,32 +38,30 @@ func (r *redirector) Exchange(ctx context.Context, cb identity.Callback) (identi
 	}
 	tokens, err := r.redeem(ctx, m, code, cb.Verifier)
 	if err != nil {
+		return identity.Identity{}, r.codeRefused(err)
+	}
+	if m, err = r.metadataFor(ctx, m, tokens.IDToken); err != nil {
 		return identity.Identity{}, err
 	}
-	raw, _ := tokens.Extra("id_token").(string)
-	verified, err := r.verifier.verify(ctx, m, presented{raw: raw, nonce: cb.Nonce, accessToken: tokens.AccessToken})
+	if named && iss != m.IssuerURL {
+		return identity.Identity{}, r.garbled("response_issuer")
+	}
+	verified, err := r.verifier.verify(ctx, m, presented{raw: tokens.IDToken, nonce: cb.Nonce, accessToken: tokens.AccessToken})
 	if err != nil {
 		return identity.Identity{}, r.tokenRefused(err)
+	}
+	if err := r.checkRequested(verified); err != nil {
+		return identity.Identity{}, err
 	}
 	id, err := r.identify(ctx, m, verified, tokens.AccessToken)
 	if err != nil {
 		return identity.Identity{}, err
 	}
-	id.IDToken = raw
-	return id, nil
-}
-
-// redeem sends the code, once.
-func (r *redirector) redeem(ctx context.Context, m *metadata, code, pkce string) (*oauth2.Token, error) {
-	tokens, err := r.oauth(m).Exchange(oidc.ClientContext(ctx, r.client), code, oauth2.VerifierOption(pkce))
-	var answer *oauth2.RetrieveError
-	switch {
-	case err == nil:
-		return tokens, nil
-	case errors.As(err, &answer):
-		return nil, r.codeRefused(answer)
+	id.IDToken = tokens.IDToken
+	if r.cfg.Revalidate > 0 {
+		id.RefreshToken = tokens.RefreshToken // otherwise there is no use for such a secret
 	}
-	return nil, r.unreachable(fmt.Errorf("redeem code: %w", bare(err)))
+	return id, nil
 }
 
 // identify turns verified claims into an identity, with the help of the userinfo endpoint where they are not complete.
@@ -84,12 +80,15 @@ func (r *redirector) identify(ctx context.Context, m *metadata, verified claims,
 		}
 		all = verified.complete(more, r.names.Email)
 	}
+	if r.dialect.groupKeys {
+		all = all.keysAsGroups(r.names.Groups)
+	}
 	id, err := all.describe(r.names)
 	if err != nil {
 		return identity.Identity{}, fault.Wrap(fault.Forbidden, fmt.Sprintf("%s sent a mail address that cannot be right. "+
 			"Please ask your administrator to correct it there.", r.cfg.displayName()), err).WithReason("malformed_email").WithNext(fault.NextHelp)
 	}
-	if id.Groups, err = r.groups(all); err != nil {
+	if id.Groups, err = r.groups(ctx, m, all, accessToken); err != nil {
 		return identity.Identity{}, err
 	}
 	id.Provider, id.Issuer, id.Subject = r.cfg.ID, m.IssuerURL, subject
@@ -98,6 +97,9 @@ func (r *redirector) identify(ctx context.Context, m *metadata, verified claims,
 	}
 	if r.dialect.emailVerified != nil {
 		id.EmailVerified = id.Email != "" && r.dialect.emailVerified(r.cfg, all, id.Email)
+	}
+	if r.dialect.enrich != nil {
+		r.dialect.enrich(r.cfg, verified, &id)
 	}
 	return id, nil
 }
@@ -108,30 +110,15 @@ func (r *redirector) wantsGroups() bool {
 	return r.env.WantGroups || r.cfg.Claims.Groups != "" || len(g.Allow) > 0 || len(g.Map) > 0
 }
 
-// incomplete reports whether the userinfo endpoint may know more that we want.
-func (r *redirector) incomplete(c claims) bool {
-	email, _ := c.text(r.names.Email)
-	_, groups := c[r.names.Groups]
-	return email == "" || (r.wantsGroups() && !groups)
-}
-
-// userinfo asks for the claims that the ID token lacks (OpenID Connect Core section 5.3). An answer about somebody else is an
-// attack or a broken provider; both end the sign-in.
-func (r *redirector) userinfo(ctx context.Context, m *metadata, subject, accessToken string) (claims, error) {
-	var c claims
-	if err := getJSON(ctx, r.client, m.UserInfoURL, accessToken, &c); err != nil {
-		return nil, r.unreachable(fmt.Errorf("userinfo: %w", err))
-	}
-	if sub, _ := c.text("sub"); sub != subject {
-		return nil, r.tokenRefused(bad("userinfo_subject", "userinfo: the answer is about %q, not %q", clip(sub), clip(subject)))
-	}
-	return c, nil
-}
-
 // groups reads, filters and renames the groups. Groups that there are but that we cannot read are never "no groups": a
 // rule that keeps a group out would let everybody of it in.
-func (r *redirector) groups(c claims) ([]string, error) {
+func (r *redirector) groups(ctx context.Context, m *metadata, c claims, accessToken string) ([]string, error) {
 	name := r.names.Groups
+	if r.dialect.moreGroups != nil {
+		if groups, ok, err := r.dialect.moreGroups(ctx, m, c, accessToken); err != nil || ok {
+			return r.cfg.Groups.choose(groups), err
+		}
+	}
 	if !c.has(name) && c.overage(name) {
 		return nil, r.groupsUnreadable("groups_overage", errors.New("the provider left the groups out because there are too many; "+
 			"let it send only groups that are assigned to the application, or use roles"))
@@ -139,6 +126,9 @@ func (r *redirector) groups(c claims) ([]string, error) {
 	groups, err := c.groups(name)
 	if err != nil && r.wantsGroups() {
 		return nil, r.groupsUnreadable("groups_malformed", err)
+	}
+	if r.dialect.sawGroups != nil {
+		r.dialect.sawGroups(c, groups)
 	}
 	return r.cfg.Groups.choose(groups), nil
 }

@@ -12,7 +12,8 @@ import (
 )
 
 // Google Workspace. What makes somebody a colleague is the "hd" claim, which Google sets for the organisation's own
-// accounts; a private account can carry an address of any domain. There is no sign-out page and there are no groups.
+// accounts; a private account can carry an address of any domain. There is no sign-out page, and groups are asked elsewhere
+// (googlegroups.go).
 
 const googleIssuer = "https://accounts.google.com"
 
@@ -26,6 +27,7 @@ func presetGoogle(c Config) Config {
 func validateGoogle(c Config, p *fault.Problems) {
 	validateFixedIssuer(c, googleIssuer, p)
 	validateClient(c, p)
+	validateGoogleGroups(c, p)
 	if len(c.ownDomains()) == 0 {
 		*p = append(*p, fault.Problem{Path: "domains", Warning: true,
 			Message: "names no organisation: everybody in the world who has a Google account is let in, unless Google itself restricts the client",
@@ -34,11 +36,35 @@ func validateGoogle(c Config, p *fault.Problems) {
 }
 
 func openGoogle(c Config, env Env) (identity.Provider, error) {
-	d := dialect{check: checkHostedDomain}
+	d := dialect{check: checkHostedDomain, noOffline: true, authParams: url.Values{}, tunePrompt: googlePrompt}
 	if own := c.ownDomains(); len(own) == 1 {
-		d.authParams = url.Values{"hd": own} // a hint for the page; the claim is what counts
+		d.authParams.Set("hd", own[0]) // a hint for the page; the claim is what counts
+	} else if len(own) > 1 {
+		d.authParams.Set("hd", "*") // any organisation's
 	}
-	return newRedirector(c, env, d)
+	// Google refuses offline_access. A refresh token comes for access_type=offline, and at the first consent only: request.prompt: consent asks for
+	// that page every time, which is the administrator's to decide.
+	if c.Revalidate > 0 {
+		d.authParams.Set("access_type", "offline")
+	}
+	r, err := newRedirector(c, env, d)
+	if err != nil || !c.GroupsAPI.asks() {
+		return r, err
+	}
+	groups, err := newGoogleGroups(r)
+	if err != nil {
+		return nil, err
+	}
+	r.dialect.moreGroups, r.dialect.ping = groups.groups, groups.ping
+	return r, nil
+}
+
+// googlePrompt speaks Google's words: there is no "login".
+func googlePrompt(prompt string) string {
+	if prompt == "login" {
+		return "select_account"
+	}
+	return prompt
 }
 
 // checkHostedDomain refuses private accounts and other organisations where the configuration names domains.
@@ -52,5 +78,6 @@ func checkHostedDomain(c Config, token claims) *fault.Error {
 		return nil
 	}
 	return fault.Wrap(fault.Forbidden, fmt.Sprintf("This Google account does not belong to %s. Please choose your company account.", c.displayName()),
-		fmt.Errorf("the hosted domain is %q", clip(hd))).WithReason("wrong_organisation").WithNext(fault.NextSignIn)
+		fmt.Errorf("the hosted domain is %q", clip(hd))).WithReason("wrong_organisation").
+		WithTitle("This is an account of another organisation").WithNext(fault.Next{Label: "Use another account", Path: "/sign-in/" + c.ID + "?switch=1"})
 }

@@ -5,20 +5,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
 
-	"crmgate/internal/fault"
 	"crmgate/internal/identity"
 )
 
 // The placeholders of user_filter and groups.filter.
 const (
 	holdLogin    = "{login}"
+	holdName     = "{name}"
 	holdDN       = "{dn}"
 	holdUsername = "{username}"
 )
@@ -31,34 +30,35 @@ const (
 
 // directory is an LDAP server, or several that hold the same people.
 type directory struct {
-	cfg Config
-	env Env
+	cfg    Config
+	env    Env
+	schema schema
 	// servers stand in the configured order.
 	servers []*server
 	pace    pace
-	// login brings a typed name into the form that the filter looks for; nil takes it as it is.
-	login func(string) string
+	// names brings a typed name into the forms that the filter looks for, {login} and {name}; nil takes it as it is.
+	names func(typed string) (login, name string)
+	// bindState reads the reason out of the text of result 49; nil where the server hides none there.
+	bindState func(text string) state
+	// setPassword changes a password that is known, on a connection that may.
+	setPassword func(d *directory, c *conn, entry *ldap.Entry, current, fresh string) error
 }
 
-func presetLDAP(c Config) Config {
-	c.UserFilter = cmp.Or(c.UserFilter, "(&(objectClass=inetOrgPerson)(|(uid={login})(mail={login})))")
-	c.Attributes.ID = cmp.Or(c.Attributes.ID, "entryUUID")
-	c.Attributes.Username = cmp.Or(c.Attributes.Username, "uid")
-	c.Attributes.Email = cmp.Or(c.Attributes.Email, "mail")
-	c.Attributes.Name = cmp.Or(c.Attributes.Name, "cn")
-	c.Groups.Filter = cmp.Or(c.Groups.Filter, "(|(member={dn})(uniqueMember={dn}))")
-	c.Groups.Name = cmp.Or(c.Groups.Name, "cn")
-	return c
+func openLDAP(c Config, env Env) (identity.Provider, error) {
+	d, err := newDirectory(c, env, schemas()[cmp.Or(c.Schema, schemaOpenLDAP)])
+	if err != nil {
+		return nil, err
+	}
+	d.setPassword = passwordModify
+	return d, nil
 }
 
-func openLDAP(c Config, env Env) (identity.Provider, error) { return newDirectory(c, env) }
-
-func newDirectory(c Config, env Env) (*directory, error) {
+func newDirectory(c Config, env Env, s schema) (*directory, error) {
 	roots, err := loadCA(c.CAFile)
 	if err != nil {
 		return nil, err
 	}
-	d := &directory{cfg: c, env: env}
+	d := &directory{cfg: c, env: env, schema: s}
 	for _, raw := range c.URLs {
 		s, err := newServer(raw, roots, c, env)
 		if err != nil {
@@ -72,104 +72,31 @@ func newDirectory(c Config, env Env) (*directory, error) {
 	return d, nil
 }
 
-func validateLDAP(c Config, p *fault.Problems) {
-	validateDirectory(c, p)
-	if c.BindDN != "" {
-		if _, err := ldap.ParseDN(c.BindDN); err != nil {
-			p.Add("bind_dn", "Write the whole name, such as cn=crmgate,ou=services,dc=example,dc=com.", "%q is not a DN", c.BindDN)
-		}
-	}
-}
-
-// validateDirectory names the faults that every directory can have.
-func validateDirectory(c Config, p *fault.Problems) {
-	if len(c.URLs) == 0 {
-		p.Add("urls", "Add an address, such as ldaps://dc1.corp.example.com.", "there is no address of the directory")
-	}
-	for i, raw := range c.URLs {
-		validateDirectoryURL(fmt.Sprintf("urls[%d]", i), raw, c.StartTLS, p)
-	}
-	if c.BindDN == "" {
-		p.Add("bind_dn", "Make an account in the directory that may look people up, and name it here.", "the service account is missing")
-	}
-	if c.BindPassword == "" && c.BindPasswordFile == "" {
-		p.Add("bind_password", "Set bind_password or bind_password_file.", "the service account's password is missing")
-	}
-	validateBase("user_base", c.UserBase, true, p)
-	validateBase("groups.base", c.Groups.Base, false, p)
-	validateFilter("user_filter", c.UserFilter, []string{holdLogin}, []string{holdLogin}, p)
-	validateFilter("groups.filter", c.Groups.Filter, nil, []string{holdDN, holdUsername}, p)
-	if c.Groups.Nested && c.Groups.Base == "" {
-		p.Add("groups.nested", "Set groups.base to where the groups stand.", "groups of groups cannot be read from memberOf")
-	}
-	if c.Timeout <= 0 || c.Timeout > time.Minute {
-		p.Add("timeout", "Write something like 5s, one minute at most.", "%s is no useful limit", c.Timeout)
-	}
-}
-
-func validateDirectoryURL(path, raw string, startTLS bool, p *fault.Problems) {
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil || u.Hostname() == "" || (u.Scheme != "ldap" && u.Scheme != "ldaps"):
-		p.Add(path, "Write ldaps://host or ldap://host, with a port where it is not the usual one.", "%q is not the address of a directory", raw)
-	case u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
-		p.Add(path, "Keep scheme, host and port; the rest belongs to bind_dn, user_base and user_filter.", "%q says more than where the directory is", raw)
-	case u.Scheme == "ldap" && !startTLS:
-		p.Add(path, "Use ldaps://, or set start_tls: true.", "%q would send passwords in the clear", raw)
-	}
-}
-
-func validateBase(path, dn string, required bool, p *fault.Problems) {
-	if dn == "" {
-		if required {
-			p.Add(path, "Write where people stand, such as ou=people,dc=example,dc=com.", "the base is missing")
-		}
-		return
-	}
-	if _, err := ldap.ParseDN(dn); err != nil {
-		p.Add(path, "Write something like ou=people,dc=example,dc=com.", "%q is not a DN", dn)
-	}
-}
-
-// validateFilter compiles a filter as it will look with values in it, and refuses placeholders that nothing fills.
-func validateFilter(path, filter string, required, known []string, p *fault.Problems) {
-	for _, hold := range required {
-		if !strings.Contains(filter, hold) {
-			p.Add(path, "Write "+hold+" where the typed name belongs.", "the filter does not use %s", hold)
-		}
-	}
-	filled := filter
-	for _, hold := range known {
-		filled = strings.ReplaceAll(filled, hold, "x")
-	}
-	if i := strings.IndexAny(filled, "{}"); i >= 0 {
-		p.Add(path, "Known are "+strings.Join(known, " and ")+".", "the filter has a placeholder that nothing fills")
-		return
-	}
-	if _, err := ldap.CompileFilter(filled); err != nil {
-		p.Add(path, "Check the brackets; a filter looks like (uid={login}).", "the filter cannot be read: %v", err)
-	}
-}
-
 // Info describes the directory.
 func (d *directory) Info() identity.Info { return d.cfg.info() }
 
 // CheckPassword looks the person up and binds as them, once. A wrong name costs the same steps and about the same time as a
 // wrong password.
 func (d *directory) CheckPassword(ctx context.Context, login, password string) (identity.Identity, error) {
-	login = strings.TrimSpace(login)
-	if d.login != nil {
-		login = d.login(login)
-	}
-	// An empty password would be an anonymous bind, which succeeds (RFC 4513 section 5.1.2); a NUL ends the string in some servers.
-	if login == "" || len(login) > maxLogin || password == "" || len(password) > maxPassword || strings.ContainsRune(login+password, 0) {
+	if !possible(login, password) {
 		return identity.Identity{}, identity.ErrWrongPassword
 	}
 	var id identity.Identity
 	err := d.withServer(ctx, func(s *server) error {
-		var err error
-		id, err = d.signIn(ctx, s, login, password)
-		return err
+		found, err := d.prove(ctx, s, login, password)
+		if err != nil {
+			return err
+		}
+		found.user.Close()
+		if state := d.standing(found); state != stateGood {
+			return d.refusal(state)
+		}
+		return d.withService(ctx, s, func(service *conn) error {
+			id, err = d.identify(service, found.entry)
+			id.AMR, id.AuthTime = []string{"pwd"}, d.env.Now()
+			d.expiry(&id, found)
+			return err
+		})
 	})
 	if err != nil {
 		return identity.Identity{}, d.translate(err)
@@ -177,33 +104,52 @@ func (d *directory) CheckPassword(ctx context.Context, login, password string) (
 	return id, nil
 }
 
-// signIn is one sign-in at one server.
-func (d *directory) signIn(ctx context.Context, s *server, login, password string) (identity.Identity, error) {
-	service, err := d.service(ctx, s)
+// possible reports whether name and password can be anybody's. An empty password would be an anonymous bind, which succeeds
+// (RFC 4513 section 5.1.2); a NUL ends the string in some servers.
+func possible(login, password string) bool {
+	return strings.TrimSpace(login) != "" && len(login) <= maxLogin && password != "" && len(password) <= maxPassword &&
+		!strings.ContainsRune(login+password, 0)
+}
+
+// proven is a person whose password was right.
+type proven struct {
+	entry *ldap.Entry
+	// user is the connection that was used; bound is true where it is that person's now.
+	user  *conn
+	bound bool
+	// state is what the answer to the bind said, graced that the server lets an expired password in for a while.
+	state  state
+	graced bool
+	// expires is when the password ends by that answer, zero where it says nothing.
+	expires time.Time
+}
+
+// prove finds a person and sends the password once. Everything but the right password is an error; the caller closes the
+// connection.
+func (d *directory) prove(ctx context.Context, s *server, login, password string) (found proven, err error) {
+	err = d.withService(ctx, s, func(service *conn) error {
+		found.entry, err = d.find(service, login)
+		return err
+	})
 	if err != nil {
-		return identity.Identity{}, err
-	}
-	defer service.Close()
-	entry, err := d.find(service, login)
-	if err != nil {
-		return identity.Identity{}, err
+		return proven{}, err
 	}
 	// A connection of its own: one that was somebody must never look up anything for anybody else.
-	user, err := s.dial(ctx)
+	if found.user, err = s.dial(ctx); err != nil {
+		return proven{}, err
+	}
+	if found.entry == nil {
+		err = d.pretend(ctx, found.user, password)
+	} else {
+		start := time.Now()
+		err = d.bindUser(&found, password)
+		d.pace.observe(time.Since(start))
+	}
 	if err != nil {
-		return identity.Identity{}, err
+		found.user.Close()
+		return proven{}, err
 	}
-	defer user.Close()
-	if entry == nil {
-		return identity.Identity{}, d.pretend(ctx, user, password)
-	}
-	start := time.Now()
-	err = d.bindUser(user, entry.DN, password)
-	d.pace.observe(time.Since(start))
-	if err != nil {
-		return identity.Identity{}, err
-	}
-	return d.identify(service, entry)
+	return found, nil
 }
 
 // pretend does for an unknown person what is done for a known one: a bind that fails, and the time that the directory takes
@@ -211,7 +157,8 @@ func (d *directory) signIn(ctx context.Context, s *server, login, password strin
 func (d *directory) pretend(ctx context.Context, user *conn, password string) error {
 	start := time.Now()
 	// Nobody has this name, so the answer says nothing and no failure counts against anybody.
-	if err := d.bindUser(user, "cn=nobody-"+strings.ToLower(d.cfg.ID)+","+d.cfg.UserBase, password); isTrouble(err) {
+	nobody := proven{user: user, entry: &ldap.Entry{DN: "cn=nobody-" + strings.ToLower(d.cfg.ID) + "," + d.cfg.UserBase}}
+	if err := d.bindUser(&nobody, password); isTrouble(err) {
 		return err
 	}
 	select {
@@ -221,15 +168,25 @@ func (d *directory) pretend(ctx context.Context, user *conn, password string) er
 	return identity.ErrWrongPassword
 }
 
-// find returns the one entry that the login means, or nil. Several are nobody: the filter is wrong then, and guessing would
-// sign in a stranger.
+// find returns the one entry that the login means, or nil.
 func (d *directory) find(service *conn, login string) (*ldap.Entry, error) {
+	login = strings.TrimSpace(login)
+	name := login
+	if d.names != nil {
+		login, name = d.names(login)
+	}
+	// One pass: what a value holds is never taken for a placeholder.
+	return d.one(service, strings.NewReplacer(holdLogin, ldap.EscapeFilter(login), holdName, ldap.EscapeFilter(name)).Replace(d.cfg.UserFilter))
+}
+
+// one returns the only entry that a filter finds, or nil. Several are nobody: the filter is wrong then, and guessing would sign in a
+// stranger. References to other servers are not followed.
+func (d *directory) one(service *conn, filter string) (*ldap.Entry, error) {
 	a := d.cfg.Attributes
-	attributes := []string{a.ID, a.Username, a.Email, a.Name}
+	attributes := append([]string{a.ID, a.Username, a.Email, a.Name}, d.schema.reads()...)
 	if d.cfg.Groups.Base == "" {
 		attributes = append(attributes, "memberOf")
 	}
-	filter := strings.ReplaceAll(d.cfg.UserFilter, holdLogin, ldap.EscapeFilter(login))
 	req := ldap.NewSearchRequest(d.cfg.UserBase, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 2, int(d.cfg.Timeout.Seconds())+1,
 		false, filter, attributes, nil)
 	res, err := service.Search(req)
@@ -246,7 +203,7 @@ func (d *directory) find(service *conn, login string) (*ldap.Entry, error) {
 	return res.Entries[0], nil
 }
 
-// identify reads an entry after its password proved right.
+// identify reads who an entry is.
 func (d *directory) identify(service *conn, entry *ldap.Entry) (identity.Identity, error) {
 	a := d.cfg.Attributes
 	subject := stableID(a.ID, entry.GetEqualFoldRawAttributeValue(a.ID))
@@ -261,7 +218,6 @@ func (d *directory) identify(service *conn, entry *ldap.Entry) (identity.Identit
 		Provider: d.cfg.ID, Issuer: d.issuer(), Subject: subject,
 		Email: d.address(entry), Name: entry.GetEqualFoldAttributeValue(a.Name), Username: entry.GetEqualFoldAttributeValue(a.Username),
 		Groups: slices.Sorted(slices.Values(d.cfg.Groups.choose(groups))), // directories promise no order
-		AMR:    []string{"pwd"}, AuthTime: d.env.Now(),
 	}
 	id.EmailVerified = id.Email != "" && d.cfg.ownsAddress(id.Email)
 	return id, nil
@@ -285,6 +241,17 @@ func (d *directory) address(entry *ldap.Entry) string {
 	return ""
 }
 
+// expiry says when the password ends: by the answer to the bind, or else by the entry.
+func (d *directory) expiry(id *identity.Identity, found proven) {
+	end := found.expires
+	if end.IsZero() && d.schema.expires != "" {
+		end, _ = d.schema.when(found.entry.GetEqualFoldAttributeValue(d.schema.expires))
+	}
+	if end.After(d.env.Now()) {
+		id.PasswordExpires, id.PasswordChangeURL = end, d.cfg.Password.ChangeURL
+	}
+}
+
 // Ping binds as the service account at every server and looks at the place where people stand.
 func (d *directory) Ping(ctx context.Context) error {
 	var errs []error
@@ -300,6 +267,7 @@ func (d *directory) Ping(ctx context.Context) error {
 }
 
 func (d *directory) ping(ctx context.Context, s *server) error {
+	// Not one of the pool: whoever asks wants to know whether the account can sign in now.
 	service, err := d.service(ctx, s)
 	if err != nil {
 		return err

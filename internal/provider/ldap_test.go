@@ -147,6 +147,23 @@ func TestDirectoryIdentity(t *testing.T) {
 	}
 }
 
+func TestDirectorySaysWhenThePasswordEnds(t *testing.T) {
+	d := realtest.Slapd(t)
+	c := directoryConfig(d)
+	c.Password.ChangeURL = "https://password.example.test/"
+	p := openDirectory(t, c, nil)
+	for login, soon := range map[string]bool{"warned": true, "alice": false} {
+		id, err := p.CheckPassword(context.Background(), login, login+"-pw-1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		left := time.Until(id.PasswordExpires)
+		if soon != (left > 22*time.Hour && left < 24*time.Hour) || soon != (id.PasswordChangeURL == c.Password.ChangeURL) {
+			t.Errorf("%s: the password ends in %s, changed at %q", login, left, id.PasswordChangeURL)
+		}
+	}
+}
+
 func TestNestedGroups(t *testing.T) {
 	d := realtest.Slapd(t)
 	// A circle: crm-users holds crm-admins already.

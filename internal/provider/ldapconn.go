@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
@@ -17,7 +18,7 @@ import (
 	"crmgate/internal/identity"
 )
 
-// maxDirectoryAnswer is how many bytes one connection may bring in all.
+// maxDirectoryAnswer is how many bytes one connection may bring each time it is used.
 const maxDirectoryAnswer = 8 << 20
 
 // server is one address of a directory.
@@ -31,6 +32,7 @@ type server struct {
 
 	mu      sync.Mutex
 	trouble backoff // opens the circuit after a failure
+	idle    []*conn // bound as the service account
 }
 
 func newServer(raw string, roots *x509.CertPool, c Config, env Env) (*server, error) {
@@ -54,10 +56,13 @@ func newServer(raw string, roots *x509.CertPool, c Config, env Env) (*server, er
 	return s, nil
 }
 
-// conn is a connection under TLS that ends with its context.
+// conn is a connection under TLS that ends with the context it was lent for.
 type conn struct {
 	*ldap.Conn
+	wire    *capped
 	release func() bool
+	// born and rested are when it was made and last put back.
+	born, rested time.Time
 }
 
 // Close ends the connection.
@@ -65,6 +70,13 @@ func (c *conn) Close() {
 	c.release()
 	// The server may have left already; nothing depends on the farewell.
 	_ = c.Conn.Close()
+}
+
+// lend bounds what is done next, in time and in size, and binds it to a context.
+func (c *conn) lend(ctx context.Context, limit time.Duration) error {
+	c.wire.left.Store(maxDirectoryAnswer)
+	c.release = context.AfterFunc(ctx, func() { _ = c.wire.Close() }) // ends whatever waits on it
+	return c.wire.SetDeadline(time.Now().Add(limit))
 }
 
 // trouble is a failure of the connection, not of what was asked: another server may do better.
@@ -102,22 +114,20 @@ func (s *server) dial(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, &trouble{err}
 	}
-	wire := &capped{Conn: raw, left: maxDirectoryAnswer}
-	if err := wire.SetDeadline(time.Now().Add(s.timeout)); err != nil {
+	c := &conn{wire: &capped{Conn: raw}, born: s.now()}
+	err = c.lend(ctx, s.timeout)
+	if err == nil {
+		c.Conn, err = s.encrypt(ctx, c.wire)
+	}
+	if err == nil {
+		err = c.wire.SetDeadline(time.Now().Add(4 * s.timeout))
+	}
+	if err != nil {
+		c.release()
 		_ = raw.Close() // the first error is the one to tell
 		return nil, &trouble{err}
 	}
-	release := context.AfterFunc(ctx, func() { _ = raw.Close() }) // ends whatever waits on it
-	c, err := s.encrypt(ctx, wire)
-	if err == nil {
-		err = wire.SetDeadline(time.Now().Add(4 * s.timeout))
-	}
-	if err != nil {
-		release()
-		_ = raw.Close() // as above
-		return nil, &trouble{err}
-	}
-	return &conn{Conn: c, release: release}, nil
+	return c, nil
 }
 
 func (s *server) encrypt(ctx context.Context, wire net.Conn) (*ldap.Conn, error) {
@@ -144,16 +154,17 @@ func (s *server) encrypt(ctx context.Context, wire net.Conn) (*ldap.Conn, error)
 // capped ends a connection that brings too much: BER lets a server announce and send gigabytes.
 type capped struct {
 	net.Conn
-	left int
+	left atomic.Int64
 }
 
 // Read implements io.Reader; go-ldap reads from one goroutine at a time.
 func (c *capped) Read(b []byte) (int, error) {
-	if c.left <= 0 {
+	left := c.left.Load()
+	if left <= 0 {
 		return 0, errors.New("the directory sent more than 8 MB")
 	}
-	n, err := c.Conn.Read(b[:min(len(b), c.left)])
-	c.left -= n
+	n, err := c.Conn.Read(b[:min(int64(len(b)), left)])
+	c.left.Add(-int64(n))
 	return n, err
 }
 
@@ -217,9 +228,15 @@ func (s *server) note(err error) {
 // translate gives an error its sentence.
 func (d *directory) translate(err error) error {
 	var known *fault.Error
+	var wrong identity.WrongPassword
+	var change *identity.MustChange
 	switch {
+	case errors.As(err, &wrong):
+		return wrong
 	case errors.Is(err, identity.ErrWrongPassword):
 		return identity.ErrWrongPassword
+	case errors.As(err, &change):
+		return change
 	case errors.As(err, &known):
 		return known
 	case isTrouble(err):

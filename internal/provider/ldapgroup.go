@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -24,14 +25,25 @@ const (
 
 // groups returns the names of a person's groups. What cannot be read in full is an error, never a shorter list.
 func (d *directory) groups(service *conn, entry *ldap.Entry) ([]string, error) {
-	if d.cfg.Groups.Base == "" {
-		return d.memberOf(entry)
+	var primary []*ldap.Entry
+	var err error
+	if d.schema.primaryGroup {
+		if primary, err = d.primary(service, entry); err != nil {
+			return nil, err
+		}
 	}
-	username := entry.GetEqualFoldAttributeValue(d.cfg.Attributes.Username)
-	found, err := d.groupsOf(service, entry.DN, username)
+	if d.cfg.Groups.Base == "" {
+		names, err := d.memberOf(entry)
+		for _, g := range primary {
+			names = append(names, d.groupName(g)...)
+		}
+		return names, err
+	}
+	found, err := d.groupsOf(service, entry.DN, entry.GetEqualFoldAttributeValue(d.cfg.Attributes.Username))
 	if err != nil {
 		return nil, err
 	}
+	found = append(found, primary...)
 	if d.cfg.Groups.Nested && !strings.Contains(d.cfg.Groups.Filter, ruleInChain) {
 		if found, err = d.climb(service, found); err != nil {
 			return nil, err
@@ -41,18 +53,24 @@ func (d *directory) groups(service *conn, entry *ldap.Entry) ([]string, error) {
 	for _, g := range found {
 		names = append(names, d.groupName(g)...)
 	}
-	return names, nil
+	slices.Sort(names)
+	return slices.Compact(names), nil
 }
 
 // groupsOf returns the groups that hold a DN, or list a user name.
 func (d *directory) groupsOf(service *conn, dn, username string) ([]*ldap.Entry, error) {
 	// One pass: what a value holds is never taken for a placeholder.
 	filter := strings.NewReplacer(holdDN, ldap.EscapeFilter(dn), holdUsername, ldap.EscapeFilter(username)).Replace(d.cfg.Groups.Filter)
+	return d.searchGroups(service, d.cfg.Groups.Base, filter)
+}
+
+// searchGroups reads all groups that a filter finds, page by page. References to other servers are not followed.
+func (d *directory) searchGroups(service *conn, base, filter string) ([]*ldap.Entry, error) {
 	attribute := d.cfg.Groups.Name
 	if strings.EqualFold(attribute, wholeDN) {
 		attribute = "1.1" // none (RFC 4511 section 4.5.1.8)
 	}
-	req := ldap.NewSearchRequest(d.cfg.Groups.Base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, int(d.cfg.Timeout.Seconds())+1,
+	req := ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, int(d.cfg.Timeout.Seconds())+1,
 		false, filter, []string{attribute}, nil)
 	res, err := service.SearchWithPaging(req, groupPage)
 	if err != nil {
@@ -112,6 +130,9 @@ func (d *directory) memberOf(entry *ldap.Entry) ([]string, error) {
 		}
 	}
 	for _, dn := range entry.GetEqualFoldAttributeValues("memberOf") {
+		if below := d.schema.groupsBelow; below != "" && !strings.Contains(strings.ToLower(dn), ","+below+",") {
+			continue
+		}
 		name, err := nameInDN(dn, d.cfg.Groups.Name)
 		if err != nil {
 			return nil, fmt.Errorf("read memberOf: %w", err)

@@ -5,13 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
-
-	"github.com/coreos/go-oidc/v3/oidc"
-	"golang.org/x/oauth2"
+	"time"
 
 	"crmgate/internal/fault"
 	"crmgate/internal/identity"
@@ -26,22 +24,50 @@ type redirector struct {
 	discovery *discovery
 	verifier  verifier
 	dialect   dialect
+	auth      clientAuth
+	log       *slog.Logger
+	now       func() time.Time
 }
 
 // dialect is how a type differs from the standard. The zero value is the standard.
 type dialect struct {
 	// choosePrompt asks for the page on which another account can be chosen; default select_account.
 	choosePrompt string
+	// tunePrompt puts a prompt, which may be empty, into this type's words.
+	tunePrompt func(prompt string) string
 	// authParams are added to the authorization request.
 	authParams url.Values
 	// check refuses a verified ID token that is not for us.
 	check func(Config, claims) *fault.Error
 	// subject names the person; default "sub".
 	subject func(Config, claims) string
+	// bearerSubject names the person in an access token, where that differs from the ID token; default what subject says.
+	bearerSubject func(Config, claims) string
 	// emailVerified decides whether the address is proved; default a JSON true in "email_verified".
 	emailVerified func(Config, claims, string) bool
-	// explain finds a better sentence for an error; nil keeps the general one.
-	explain func(Config, url.Values) *fault.Error
+	// authority is set where the provider speaks for several issuers.
+	authority authority
+	// moreGroups finds groups that the claims do not hold; ok is false where the claims say all there is to say. With it the userinfo
+	// endpoint is not asked for groups.
+	moreGroups func(ctx context.Context, m *metadata, all claims, accessToken string) (groups []string, ok bool, err error)
+	// sawGroups looks at the groups claim as it came.
+	sawGroups func(all claims, groups []string)
+	// ping tries what a sign-in needs beside the provider itself.
+	ping func(ctx context.Context) error
+	// enrich adds what only this type tells about a person.
+	enrich func(Config, claims, *identity.Identity)
+	// claims are other names of claims; the configuration goes before them. A name here does not make the groups wanted.
+	claims ClaimsConfig
+	// groupKeys reads a groups claim that is an object: its keys are the groups.
+	groupKeys bool
+	// noUserinfo never asks the userinfo endpoint, because it knows nothing.
+	noUserinfo bool
+	// noOffline leaves offline_access out also where the provider lists it.
+	noOffline bool
+	// assertIssuer makes the issuer the audience of client assertions; default the token endpoint.
+	assertIssuer bool
+	// sidAlone takes a front-channel request that names a session without the issuer.
+	sidAlone bool
 }
 
 func presetOIDC(c Config) Config {
@@ -60,9 +86,14 @@ func newRedirector(c Config, env Env, d dialect) (*redirector, error) {
 		return nil, errors.New("the redirect URI is missing")
 	}
 	d.choosePrompt = cmp.Or(d.choosePrompt, "select_account")
+	auth, err := newClientAuth(c, d, env.Now)
+	if err != nil {
+		return nil, err
+	}
 	client := newClient(roots, env.Timeout)
 	return &redirector{
-		cfg: c, names: c.Claims.resolve(), env: env, client: client, dialect: d,
+		cfg: c, names: c.Claims.resolve(d.claims), env: env, client: client, dialect: d, auth: auth,
+		log: env.Log.With("provider", c.ID), now: env.Now,
 		discovery: &discovery{issuer: c.Issuer, client: client, log: env.Log.With("provider", c.ID), now: env.Now},
 		verifier:  verifier{clientID: c.ClientID, now: env.Now},
 	}, nil
@@ -104,10 +135,14 @@ func validateClient(c Config, p *fault.Problems) {
 			p.Add("client_auth", "Remove the secret, or write client_secret_basic or client_secret_post.", "a client that does not authenticate has no secret")
 		}
 	case authKeyJWT:
-		p.Add("client_auth", "Use client_secret_basic or client_secret_post.", "private_key_jwt is not supported by this version")
+		validateClientKey(c, hasSecret, p)
 	default:
-		p.Add("client_auth", "Use client_secret_basic, client_secret_post or none.", "%q is no way to authenticate", c.ClientAuth)
+		p.Add("client_auth", "Use client_secret_basic, client_secret_post, private_key_jwt or none.", "%q is no way to authenticate", c.ClientAuth)
 	}
+	if c.ClientAuth != authKeyJWT && (c.ClientKeyFile != "" || c.ClientCertificateFile != "") {
+		p.Add("client_auth", "Write private_key_jwt, or remove client_key_file and client_certificate_file.", "the client key would not be used")
+	}
+	c.Request.validate(p)
 	if c.Logout != logoutProvider && c.Logout != logoutLocal {
 		p.Add("logout", "Write provider or local.", "%q is no way to sign out", c.Logout)
 	}
@@ -118,67 +153,29 @@ func validateClient(c Config, p *fault.Problems) {
 	}
 }
 
+func validateClientKey(c Config, hasSecret bool, p *fault.Problems) {
+	if hasSecret {
+		p.Add("client_auth", "Remove the secret, or write client_secret_basic or client_secret_post.", "a client with a key has no secret")
+	}
+	if c.ClientKeyFile == "" {
+		p.Add("client_key_file", "Name a PEM file, such as one from: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256", "the client's private key is missing")
+		return
+	}
+	if _, err := loadClientKey(c.ClientKeyFile, c.ClientCertificateFile); err != nil {
+		p.Add("client_key_file", "Name a readable PEM file with a private key (RSA of 2048 bits or more, P-256, P-384 or Ed25519), and with client_certificate_file the certificate of that key.", "%v", err)
+	}
+}
+
 // Info describes the provider.
 func (r *redirector) Info() identity.Info {
 	i := r.cfg.info()
 	i.Redirects = true
+	i.FormPost = r.cfg.Request.ResponseMode == modeFormPost
 	return i
 }
 
-// AuthURL returns where to send the browser (OpenID Connect Core section 3.1.2.1).
-func (r *redirector) AuthURL(ctx context.Context, req identity.AuthRequest) (string, error) {
-	if req.State == "" || req.Nonce == "" || req.Verifier == "" {
-		return "", errors.New("build authorization request: state, nonce or verifier is missing")
-	}
-	m, err := r.metadata(ctx)
-	if err != nil {
-		return "", err
-	}
-	options := []oauth2.AuthCodeOption{oidc.Nonce(req.Nonce), oauth2.S256ChallengeOption(req.Verifier)}
-	for name, values := range r.dialect.authParams {
-		options = append(options, oauth2.SetAuthURLParam(name, values[0]))
-	}
-	prompt := ""
-	switch {
-	case req.SelectAccount:
-		prompt = r.dialect.choosePrompt
-		if len(m.Prompts) > 0 && !slices.Contains(m.Prompts, prompt) {
-			prompt = "login" // everywhere a page with a way to another account
-		}
-	case req.ForceLogin:
-		prompt = "login"
-	}
-	if prompt != "" {
-		options = append(options, oauth2.SetAuthURLParam("prompt", prompt))
-	}
-	// Entra ID refuses a hint together with the choice of an account, and it would make no sense.
-	if req.LoginHint != "" && !req.SelectAccount {
-		options = append(options, oauth2.SetAuthURLParam("login_hint", req.LoginHint))
-	}
-	return r.oauth(m).AuthCodeURL(req.State, options...), nil
-}
-
-// oauth is the client for x/oauth2. The authentication style is always set: left to itself the library tries a second time
-// with the same code when anything goes wrong.
-func (r *redirector) oauth(m *metadata) *oauth2.Config {
-	endpoint := oauth2.Endpoint{AuthURL: m.AuthURL, TokenURL: m.TokenURL, AuthStyle: oauth2.AuthStyleInParams}
-	if r.cfg.ClientAuth == authBasic {
-		endpoint.AuthStyle = oauth2.AuthStyleInHeader
-	}
-	scopes := []string{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopeEmail}
-	for _, s := range r.cfg.Scopes {
-		if !slices.Contains(scopes, s) {
-			scopes = append(scopes, s)
-		}
-	}
-	return &oauth2.Config{
-		ClientID: r.cfg.ClientID, ClientSecret: r.cfg.ClientSecret.Reveal(),
-		Endpoint: endpoint, RedirectURL: r.env.RedirectURI, Scopes: scopes,
-	}
-}
-
 // SignOutURL returns the provider's sign-out page (OpenID Connect RP-Initiated Logout 1.0 section 2).
-func (r *redirector) SignOutURL(ctx context.Context, idToken, returnTo string) (string, error) {
+func (r *redirector) SignOutURL(ctx context.Context, out identity.SignOut) (string, error) {
 	if r.cfg.Logout == logoutLocal {
 		return "", nil
 	}
@@ -195,9 +192,13 @@ func (r *redirector) SignOutURL(ctx context.Context, idToken, returnTo string) (
 	}
 	q := u.Query()
 	q.Set("client_id", r.cfg.ClientID)
-	q.Set("post_logout_redirect_uri", returnTo)
-	if idToken != "" {
-		q.Set("id_token_hint", idToken)
+	q.Set("post_logout_redirect_uri", out.ReturnTo)
+	for name, value := range map[string]string{
+		"id_token_hint": out.IDToken, "state": out.State, "logout_hint": logoutHint(out.IDToken),
+	} {
+		if value != "" {
+			q.Set(name, value)
+		}
 	}
 	u.RawQuery = q.Encode()
 	return u.String(), nil
@@ -212,18 +213,26 @@ func (r *redirector) Ping(ctx context.Context) error {
 	if _, _, err := m.keys.known(ctx); err != nil {
 		return r.unreachable(err)
 	}
+	if r.dialect.ping != nil {
+		return r.dialect.ping(ctx)
+	}
 	return nil
 }
 
 // metadata is discovery with a sentence.
 func (r *redirector) metadata(ctx context.Context) (*metadata, error) {
 	m, err := r.discovery.get(ctx)
-	if err == nil {
-		return m, nil
-	}
+	return m, r.undiscovered(err)
+}
+
+// undiscovered puts what went wrong with discovery into a sentence; nil stays nil.
+func (r *redirector) undiscovered(err error) error {
 	var wrong *mismatch
-	if errors.As(err, &wrong) {
-		return nil, r.misconfigured("issuer_mismatch", err)
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &wrong):
+		return r.misconfigured("issuer_mismatch", err)
 	}
-	return nil, r.unreachable(err)
+	return r.unreachable(err)
 }

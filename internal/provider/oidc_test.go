@@ -25,7 +25,7 @@ func TestSignIn(t *testing.T) {
 		Provider: "contoso", Issuer: p.idp.Issuer(), Subject: "u-ann", Email: "ann@contoso.example", EmailVerified: true,
 		Name: "Ann Lindqvist", Username: "ann", Groups: []string{"sales, north", "staff"}, AMR: []string{"pwd", "otp"},
 	}
-	ignore := cmpopts.IgnoreFields(identity.Identity{}, "AuthTime", "SessionID", "IDToken")
+	ignore := cmpopts.IgnoreFields(identity.Identity{}, "AuthTime", "SessionID", "IDToken", "RefreshToken")
 	if diff := cmp.Diff(want, got, ignore); diff != "" {
 		t.Errorf("identity (-want +got):\n%s", diff)
 	}
@@ -49,7 +49,7 @@ func TestAuthURL(t *testing.T) {
 		want   map[string]string // empty means absent
 	}{
 		{name: "plain", want: map[string]string{
-			"response_type": "code", "client_id": "crm", "redirect_uri": redirectURI, "scope": "openid profile email", "state": "s", "nonce": "n",
+			"response_type": "code", "client_id": "crm", "redirect_uri": redirectURI, "scope": "openid profile email offline_access", "state": "s", "nonce": "n",
 			"code_challenge_method": "S256", "prompt": "", "login_hint": "", "response_mode": "", "client_secret": "",
 		}},
 		{name: "hint", req: identity.AuthRequest{LoginHint: "ann@contoso.example"}, want: map[string]string{"login_hint": "ann@contoso.example", "prompt": ""}},
@@ -57,9 +57,9 @@ func TestAuthURL(t *testing.T) {
 			want: map[string]string{"login_hint": "", "prompt": "select_account"}},
 		{name: "afresh", req: identity.AuthRequest{ForceLogin: true}, want: map[string]string{"prompt": "login"}},
 		{name: "scopes once", change: func(c *provider.Config) { c.Scopes = []string{"email", "groups"} },
-			want: map[string]string{"scope": "openid profile email groups"}},
+			want: map[string]string{"scope": "openid profile email groups offline_access"}},
 		{name: "Okta asks for groups and has no select_account", change: func(c *provider.Config) { c.Type = "okta" },
-			req: identity.AuthRequest{SelectAccount: true}, want: map[string]string{"scope": "openid profile email groups", "prompt": "login"}},
+			req: identity.AuthRequest{SelectAccount: true}, want: map[string]string{"scope": "openid profile email groups offline_access", "prompt": "login"}},
 		{name: "Google is told the one domain", change: func(c *provider.Config) { c.Type, c.Domains = "google", []string{"Contoso.example", "*"} },
 			want: map[string]string{"hd": "contoso.example"}},
 	}
@@ -147,23 +147,23 @@ func TestClientAuth(t *testing.T) {
 
 func TestSignOutURL(t *testing.T) {
 	p := newParty(t, nil, nil)
-	got, err := p.Redirector.(identity.SignOuter).SignOutURL(context.Background(), "a.b.c", signedOut)
+	got, err := p.Redirector.(identity.SignOuter).SignOutURL(context.Background(), identity.SignOut{IDToken: "a.b.c", State: "s&t", ReturnTo: signedOut})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := p.idp.Issuer() + "/logout?" + url.Values{
-		"client_id": {"crm"}, "id_token_hint": {"a.b.c"}, "post_logout_redirect_uri": {signedOut},
+		"client_id": {"crm"}, "id_token_hint": {"a.b.c"}, "post_logout_redirect_uri": {signedOut}, "state": {"s&t"},
 	}.Encode()
 	if got != want {
 		t.Errorf("SignOutURL = %s, want %s", got, want)
 	}
 	local := p.open(func(c *provider.Config) { c.Logout = "local" })
-	if got, err := local.(identity.SignOuter).SignOutURL(context.Background(), "a.b.c", signedOut); got != "" || err != nil {
+	if got, err := local.(identity.SignOuter).SignOutURL(context.Background(), identity.SignOut{IDToken: "a.b.c", State: "s&t", ReturnTo: signedOut}); got != "" || err != nil {
 		t.Errorf("logout: local leads to %q, %v", got, err)
 	}
 	p.idp.SetFaults(fakeidp.Faults{EditDiscovery: func(m map[string]any) { delete(m, "end_session_endpoint") }})
 	none := p.open(nil)
-	if got, err := none.(identity.SignOuter).SignOutURL(context.Background(), "a.b.c", signedOut); got != "" || err != nil {
+	if got, err := none.(identity.SignOuter).SignOutURL(context.Background(), identity.SignOut{IDToken: "a.b.c", State: "s&t", ReturnTo: signedOut}); got != "" || err != nil {
 		t.Errorf("without an end_session_endpoint: %q, %v", got, err)
 	}
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/go-ldap/ldap/v3"
 	"github.com/google/go-cmp/cmp"
 
-	"crmgate/internal/fault"
 	"crmgate/internal/identity"
 )
 
@@ -77,68 +76,6 @@ func TestMemberOfInPartsIsNotTakenForAll(t *testing.T) {
 	d := &directory{cfg: presetActiveDirectory(Config{})}
 	if got, err := d.memberOf(ldap.NewEntry("cn=x", map[string][]string{"memberOf;range=0-1499": {"cn=a"}})); err == nil {
 		t.Errorf("memberOf = %v", got)
-	}
-}
-
-func TestWithoutDomain(t *testing.T) {
-	for login, want := range map[string]string{"ann": "ann", `CORP\ann`: "ann", "ann@corp.example": "ann@corp.example", `CORP\`: ""} {
-		if got := withoutDomain(login); got != want {
-			t.Errorf("withoutDomain(%q) = %q, want %q", login, got, want)
-		}
-	}
-}
-
-// What a real Active Directory writes into the answer to a bind.
-func TestActiveDirectoryStates(t *testing.T) {
-	d := &directory{cfg: Config{Name: "Corp"}}
-	for data, want := range map[string]string{
-		"525": "", "52e": "", "775": "", "57": "", "5320": "",
-		"532": "password_expired", "773": "password_must_change", "533": "account_disabled", "701": "account_expired",
-		"530": "sign_in_hours", "531": "sign_in_place",
-	} {
-		text := "80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data " + data + ", v1db1\x00"
-		err := d.adState(&ldap.Error{ResultCode: ldap.LDAPResultInvalidCredentials, Err: errors.New(text)})
-		got := ""
-		var f *fault.Error
-		if errors.As(err, &f) {
-			got = f.Reason
-			if f.Kind != fault.Forbidden || !strings.Contains(f.Sentence, "Corp") || f.Next.Path == "" {
-				t.Errorf("%s: %+v", data, f)
-			}
-		}
-		if got != want {
-			t.Errorf("data %s: %q, want %q", data, got, want)
-		}
-	}
-}
-
-func TestPolicyStates(t *testing.T) {
-	d := &directory{cfg: Config{Name: "Corp"}}
-	for _, tt := range []struct {
-		name     string
-		controls []ldap.Control
-		want     string
-	}{
-		{"none", nil, ""},
-		{"nothing to say", []ldap.Control{&ldap.ControlBeheraPasswordPolicy{Expire: -1, Grace: -1, Error: -1}}, ""},
-		{"expires", []ldap.Control{&ldap.ControlBeheraPasswordPolicy{Expire: 60, Grace: -1, Error: -1}}, ""},
-		{"expired", []ldap.Control{&ldap.ControlBeheraPasswordPolicy{Expire: -1, Grace: -1, Error: 0}}, "password_expired"},
-		{"expired, sign-ins left", []ldap.Control{&ldap.ControlBeheraPasswordPolicy{Expire: -1, Grace: 2, Error: 0}}, ""},
-		{"locked", []ldap.Control{&ldap.ControlBeheraPasswordPolicy{Expire: -1, Grace: -1, Error: 1}}, ""},
-		{"must change", []ldap.Control{&ldap.ControlBeheraPasswordPolicy{Expire: -1, Grace: -1, Error: 2}}, "password_must_change"},
-		{"must change at 389 Directory Server", []ldap.Control{&ldap.ControlVChuPasswordMustChange{MustChange: true}}, "password_must_change"},
-	} {
-		got := ""
-		var f *fault.Error
-		if errors.As(d.policyState(&ldap.SimpleBindResult{Controls: tt.controls}), &f) {
-			got = f.Reason
-		}
-		if got != tt.want {
-			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
-		}
-	}
-	if err := d.policyState(nil); err != nil {
-		t.Error(err)
 	}
 }
 
@@ -210,7 +147,7 @@ func TestStayHere(t *testing.T) {
 
 func TestKeysThatAreNotForUs(t *testing.T) {
 	const set = `{"keys":[
-		{"kty":"OKP","crv":"Ed448","x":"AAAA","kid":"a"}, {"kty":"oct","k":"c2VjcmV0","kid":"b"}, 7,
+		{"kty":"OKP","crv":"Ed448","x":"AAAA","kid":"a"}, {"kty":"oct","k":"c2VjcmV0","kid":"b"}, 7, {"kty":"AKP","alg":"ML-DSA-0","pub":"AAAA","kid":"d"},
 		{"kty":"EC","crv":"secp256k1","alg":"ES256K","x":"AA","y":"AA","kid":"c"},
 		{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","kid":"enc","use":"enc"},
 		{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","kid":"private"},
@@ -275,7 +212,7 @@ func TestShape(t *testing.T) {
 	for raw, good := range map[string]bool{
 		"a.b.c": true, "": false, "a.b": false, "a.b.c.d.e": false, strings.Repeat(".", 1000): false, strings.Repeat("x", maxToken) + ".b.c": false,
 	} {
-		if err := checkShape(raw); (err == nil) != good {
+		if err := checkShape(raw, maxToken); (err == nil) != good {
 			t.Errorf("checkShape of %d bytes: %v", len(raw), err)
 		}
 	}
@@ -328,13 +265,13 @@ func TestClaimsAreReadByExactName(t *testing.T) {
 func TestAddressAndVerificationStayTogether(t *testing.T) {
 	token := claims{"sub": []byte(`"s"`), "email": []byte(`"a@x.example"`)}
 	userinfo := claims{"email": []byte(`"b@x.example"`), "email_verified": []byte("true"), "sub": []byte(`"t"`), "groups": []byte(`["g"]`)}
-	id, err := token.complete(userinfo, "email").describe(ClaimsConfig{}.resolve())
+	id, err := token.complete(userinfo, "email").describe(ClaimsConfig{}.resolve(ClaimsConfig{}))
 	if err != nil || id.Email != "a@x.example" || id.EmailVerified {
 		t.Errorf("identity %+v, %v", id, err)
 	}
 	token = claims{"sub": []byte(`"s"`), "email_verified": []byte("true")}
 	userinfo = claims{"email": []byte(`"b@x.example"`)}
-	id, err = token.complete(userinfo, "email").describe(ClaimsConfig{}.resolve())
+	id, err = token.complete(userinfo, "email").describe(ClaimsConfig{}.resolve(ClaimsConfig{}))
 	if err != nil || id.Email != "b@x.example" || id.EmailVerified {
 		t.Errorf("identity %+v, %v", id, err)
 	}
@@ -375,6 +312,8 @@ var (
 	_ identity.SignOuter       = (*redirector)(nil)
 	_ identity.Pinger          = (*redirector)(nil)
 	_ identity.PasswordChecker = (*directory)(nil)
+	_ identity.PasswordChanger = (*directory)(nil)
+	_ identity.Revalidator     = (*directory)(nil)
 	_ identity.Pinger          = (*directory)(nil)
 )
 

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
+	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -99,6 +102,9 @@ func (p *party) respond(r identity.Redirector) (url.Values, error) {
 		p.t.Fatal(err)
 	}
 	defer res.Body.Close()
+	if res.StatusCode == http.StatusOK {
+		return p.form(res.Body), nil
+	}
 	rest, ok := strings.CutPrefix(res.Header.Get("Location"), redirectURI+"?")
 	if !ok {
 		p.t.Fatalf("the provider answers %d, Location %q", res.StatusCode, res.Header.Get("Location"))
@@ -108,6 +114,25 @@ func (p *party) respond(r identity.Redirector) (url.Values, error) {
 		p.t.Fatal(err)
 	}
 	return params, nil
+}
+
+var hidden = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)"`)
+
+// form reads the response out of the page that would send it (response_mode=form_post).
+func (p *party) form(page io.Reader) url.Values {
+	p.t.Helper()
+	body, err := io.ReadAll(page)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	params := url.Values{}
+	for _, field := range hidden.FindAllStringSubmatch(string(body), -1) {
+		params.Add(html.UnescapeString(field[1]), html.UnescapeString(field[2]))
+	}
+	if len(params) == 0 {
+		p.t.Fatalf("the provider shows a page: %s", body)
+	}
+	return params
 }
 
 // signInWith is one whole sign-in.

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -57,6 +58,7 @@ func TestInfo(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			tt.want.Revalidate, tt.want.Grace = 5*time.Minute, 24*time.Hour
 			if diff := cmp.Diff(tt.want, p.Info()); diff != "" {
 				t.Errorf("Info (-want +got):\n%s", diff)
 			}
@@ -104,7 +106,8 @@ func TestEntra(t *testing.T) {
 		{"address of a domain that is not ours", []string{"fabrikam.example"}, map[string]any{"oid": "o-ann", "tid": tenant}, seen{"o-ann", false, ""}},
 		{"every domain is not ours", []string{"*"}, map[string]any{"oid": "o-ann", "tid": tenant}, seen{"o-ann", false, ""}},
 		{"domain owner verified", nil, map[string]any{"oid": "o-ann", "tid": tenant, "xms_edov": true}, seen{"o-ann", true, ""}},
-		{"domain owner verified, as a string", nil, map[string]any{"oid": "o-ann", "tid": tenant, "xms_edov": "true"}, seen{"o-ann", false, ""}},
+		{"domain owner verified, as a string", nil, map[string]any{"oid": "o-ann", "tid": tenant, "xms_edov": "1"}, seen{"o-ann", true, ""}},
+		{"domain owner verified, in other words", nil, map[string]any{"oid": "o-ann", "tid": tenant, "xms_edov": "yes"}, seen{"o-ann", false, ""}},
 		{"expressly not verified", []string{"contoso.example"}, map[string]any{"email_verified": false}, seen{"u-ann", false, ""}},
 		{"too many groups", nil, map[string]any{"groups": nil, "hasgroups": true}, seen{"", false, "forbidden: groups_overage"}},
 	}

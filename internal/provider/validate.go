@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"crmgate/internal/fault"
 	"crmgate/internal/identity"
@@ -19,7 +20,7 @@ import (
 var idPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
 // reservedIDs mean something else where a provider's id stands: the owner of a local account, and the step after /sign-in/.
-var reservedIDs = []string{"local", "password"}
+var reservedIDs = []string{"local", "password", "change-password"}
 
 // Validate names every fault.
 func (c Config) Validate() fault.Problems {
@@ -38,6 +39,12 @@ func (c Config) Validate() fault.Problems {
 			p.Add(link.path, "Write a complete address that starts with https://.", "%q is not a web address", link.value)
 		}
 	}
+	if c.Revalidate < 0 || (c.Revalidate > 0 && c.Revalidate < time.Second) {
+		p.Add("revalidate", "Write a time such as 5m, or 0 to switch it off.", "%s is no interval", c.Revalidate)
+	}
+	if c.RevalidateGrace < 0 {
+		p.Add("revalidate_grace", "Write a time such as 24h, or 0 to end sessions at once.", "%s is no time to wait", c.RevalidateGrace)
+	}
 	for i, m := range c.Groups.Map {
 		if m.From == "" || m.To == "" {
 			p.Add(fmt.Sprintf("groups.map[%d]", i), "Write both from and to.", "the new name of a group is not complete")
@@ -49,10 +56,20 @@ func (c Config) Validate() fault.Problems {
 	if _, err := loadCA(c.CAFile); err != nil {
 		p.Add("ca_file", "Name a readable file with PEM certificates.", "%v", err)
 	}
-	k, ok := catalogue[c.Type]
-	if !ok {
+	c.API.validate(c.Type, c.ClientID, &p)
+	k, ok, err := find(c.Type)
+	if !ok || err != nil {
 		p.Add("type", "Use one of "+strings.Join(Types(), ", ")+".", "%q is no type of provider", c.Type)
 		return p
+	}
+	if c.GroupsAPI != (GroupsAPIConfig{}) && c.Type != "entra" && c.Type != "google" {
+		p.Add("groups_api", "Remove it.", "type %s tells groups at the sign-in or not at all", c.Type)
+	}
+	if len(c.Tenants) > 0 && c.Type != "entra" {
+		p.Add("tenants", "Remove it.", "type %s has no tenants", c.Type)
+	}
+	if !slices.Contains([]string{"ldap", "active_directory"}, c.Type) && (c.PasswordChange || c.Schema != "") {
+		p.Add("password_change", "Leave out password_change and schema; password.change_url names the provider's own page.", "only a directory's passwords can be changed here")
 	}
 	k.validate(k.preset(c), &p)
 	return p
@@ -151,8 +168,9 @@ func loadCA(file string) (*x509.CertPool, error) {
 func (c Config) info() identity.Info {
 	i := identity.Info{
 		ID: c.ID, Kind: c.Type, Name: c.displayName(),
-		Password: identity.PasswordHelp{ResetURL: c.Password.ResetURL, ChangeURL: c.Password.ChangeURL, Help: c.Password.Help},
-		Trust:    identity.Trust{AllowSignUp: c.AllowSignUp, LinkByEmail: c.LinkByEmail == linkVerified, OwnsDomains: c.ownDomains()},
+		Password:   identity.PasswordHelp{ResetURL: c.Password.ResetURL, ChangeURL: c.Password.ChangeURL, Help: c.Password.Help, ChangeHere: c.PasswordChange},
+		Revalidate: c.Revalidate, Grace: c.RevalidateGrace,
+		Trust: identity.Trust{AllowSignUp: c.AllowSignUp, LinkByEmail: c.LinkByEmail == linkVerified, OwnsDomains: c.ownDomains()},
 	}
 	if rule := identity.FactorRule(c.Factor); rule != identity.FactorTrust { // which is what the zero value means
 		i.Factor = rule

@@ -52,6 +52,35 @@ func TestValidate(t *testing.T) {
 		{"ldap", good("ldap"), nil},
 		{"active_directory", good("active_directory"), nil},
 
+		{"several tenants", set("entra", func(c *provider.Config) { c.Tenants = []string{secondTenant} }), nil},
+		{"several tenants and none before", set("entra", func(c *provider.Config) { c.TenantID, c.Tenants = "", []string{tenant, secondTenant} }), nil},
+		{"no tenant", set("entra", func(c *provider.Config) { c.TenantID = "" }), []string{"tenant_id"}},
+		{"the tenant common", set("entra", func(c *provider.Config) { c.TenantID = "common" }), []string{"tenant_id"}},
+		{"one of several is organizations", set("entra", func(c *provider.Config) { c.Tenants = []string{"organizations"} }), []string{"tenants"}},
+		{"everybody's private account", set("entra", func(c *provider.Config) { c.Tenants = []string{"9188040d-6c67-4c5b-b112-36a304b66dad"} }), []string{"tenants"}},
+		{"another cloud", set("entra", func(c *provider.Config) { c.Issuer = "https://login.microsoftonline.us/" + tenant + "/v2.0" }), nil},
+		{"another tenant's issuer", set("entra", func(c *provider.Config) { c.Issuer = "https://login.microsoftonline.com/" + secondTenant + "/v2.0" }), []string{"issuer"}},
+		{"Graph of another cloud", set("entra", func(c *provider.Config) { c.GroupsAPI.URL = "https://dod-graph.microsoft.us" }), nil},
+		{"Graph elsewhere", set("entra", func(c *provider.Config) { c.GroupsAPI.URL = "https://graph.evil.example" }), []string{"groups_api.url"}},
+		{"Graph in the clear", set("entra", func(c *provider.Config) { c.GroupsAPI.URL = "http://graph.microsoft.com" }), []string{"groups_api.url"}},
+		{"Graph on this machine", set("entra", func(c *provider.Config) { c.GroupsAPI.URL = "http://127.0.0.1:8080/graph" }), nil},
+		{"groups of Google at Entra ID", set("entra", func(c *provider.Config) { c.GroupsAPI.Source = "directory" }), []string{"groups_api.source"}},
+		{"a name that Graph does not have", set("entra", func(c *provider.Config) { c.Groups.Name = "cn" }), []string{"groups.name"}},
+		{"Google without a key", set("google", func(c *provider.Config) { c.GroupsAPI.Source = "directory" }), []string{"groups_api.service_account_file", "groups_api.admin_email"}},
+		{"Google with something else", set("google", func(c *provider.Config) {
+			c.GroupsAPI = provider.GroupsAPIConfig{Source: "cloud_identity", ServiceAccount: "{}", AdminEmail: "admin@contoso.com"}
+		}), []string{"groups_api.service_account"}},
+		{"Google complete", set("google", func(c *provider.Config) {
+			c.GroupsAPI = provider.GroupsAPIConfig{Source: "directory", ServiceAccount: keyFile(t, "https://oauth2.googleapis.com/token"), AdminEmail: "admin@contoso.com"}
+		}), nil},
+		{"a token address that is not Google's", set("google", func(c *provider.Config) {
+			c.GroupsAPI = provider.GroupsAPIConfig{Source: "directory", ServiceAccount: keyFile(t, "https://evil.example/token"), AdminEmail: "admin@contoso.com"}
+		}), []string{"groups_api.service_account"}},
+		{"Graph at Google", set("google", func(c *provider.Config) { c.GroupsAPI.Source = "graph" }), []string{"groups_api.source"}},
+
+		{"groups API of nobody", set("okta", func(c *provider.Config) { c.GroupsAPI.URL = "https://x.example" }), []string{"groups_api"}},
+		{"tenants of nobody", set("oidc", func(c *provider.Config) { c.Tenants = []string{tenant} }), []string{"tenants"}},
+
 		{"everything missing", provider.Config{}, []string{"id", "link_by_email", "type"}},
 		{"unknown type", set("oidc", func(c *provider.Config) { c.Type = "saml" }), []string{"type"}},
 		{"id in capitals", set("oidc", func(c *provider.Config) { c.ID = "Contoso" }), []string{"id"}},
@@ -84,7 +113,16 @@ func TestValidate(t *testing.T) {
 		{"issuer no address", set("oidc", func(c *provider.Config) { c.Issuer = "id.example" }), []string{"issuer"}},
 		{"public client", set("oidc", func(c *provider.Config) { c.ClientAuth, c.ClientSecret = "none", "" }), nil},
 		{"public client with a secret", set("oidc", func(c *provider.Config) { c.ClientAuth = "none" }), []string{"client_auth"}},
-		{"private_key_jwt", set("oidc", func(c *provider.Config) { c.ClientAuth = "private_key_jwt" }), []string{"client_auth"}},
+		{"private_key_jwt with a secret and no key", set("oidc", func(c *provider.Config) { c.ClientAuth = "private_key_jwt" }), []string{"client_auth", "client_key_file"}},
+		{"a key that is not there", set("oidc", func(c *provider.Config) {
+			c.ClientAuth, c.ClientSecret, c.ClientKeyFile = "private_key_jwt", "", "/does/not/exist"
+		}), []string{"client_key_file"}},
+		{"a key without use", set("oidc", func(c *provider.Config) { c.ClientKeyFile = "key.pem" }), []string{"client_auth"}},
+		{"revalidate", set("oidc", func(c *provider.Config) { c.Revalidate, c.RevalidateGrace = time.Millisecond, -1 }), []string{"revalidate", "revalidate_grace"}},
+		{"request", set("oidc", func(c *provider.Config) {
+			c.Request = provider.RequestConfig{Prompt: "none", MaxAge: -1, ACRValues: []string{"a b"}, ResponseMode: "fragment", PAR: "yes",
+				Params: []provider.RequestParam{{Name: "state", Value: "x"}, {Name: "organization", Value: "contoso"}}}
+		}), []string{"request.prompt", "request.max_age", "request.response_mode", "request.par", "request.acr_values[0]", "request.params[0].name"}},
 		{"unknown client_auth", set("oidc", func(c *provider.Config) { c.ClientAuth = "basic" }), []string{"client_auth"}},
 		{"logout", set("oidc", func(c *provider.Config) { c.Logout = "both" }), []string{"logout"}},
 		{"scopes", set("oidc", func(c *provider.Config) { c.Scopes = []string{"groups", "a b"} }), []string{"scopes[1]"}},
@@ -114,7 +152,16 @@ func TestValidate(t *testing.T) {
 		{"filter with an unknown placeholder", set("ldap", func(c *provider.Config) { c.UserFilter = "(|(uid={login})(mail={mail}))" }), []string{"user_filter"}},
 		{"group filter", set("ldap", func(c *provider.Config) { c.Groups.Filter = "(memberUid={uid})" }), []string{"groups.filter"}},
 		{"group filter by user name", set("ldap", func(c *provider.Config) { c.Groups.Filter = "(memberUid={username})" }), nil},
-		{"nested without a base", set("active_directory", func(c *provider.Config) { c.Groups.Nested = true }), []string{"groups.nested"}},
+		{"nested without a base", set("ldap", func(c *provider.Config) { c.Groups.Nested = true }), []string{"groups.nested"}},
+		{"nested without a base in Active Directory", set("active_directory", func(c *provider.Config) { c.Groups.Nested = true }), nil},
+		{"filter by the name alone", set("active_directory", func(c *provider.Config) { c.UserFilter = "(sAMAccountName={name})" }), nil},
+		{"filter by a name that only Active Directory has", set("ldap", func(c *provider.Config) { c.UserFilter = "(uid={name})" }), []string{"user_filter", "user_filter"}},
+		{"schema", set("ldap", func(c *provider.Config) { c.Schema = "freeipa" }), nil},
+		{"unknown schema", set("ldap", func(c *provider.Config) { c.Schema = "novell" }), []string{"schema"}},
+		{"schema of Active Directory", set("active_directory", func(c *provider.Config) { c.Schema = "openldap" }), []string{"schema"}},
+		{"passwords changed here", set("ldap", func(c *provider.Config) { c.PasswordChange = true }), nil},
+		{"passwords of an OpenID Provider changed here", set("oidc", func(c *provider.Config) { c.PasswordChange = true }), []string{"password_change"}},
+		{"id of the page that changes passwords", set("oidc", func(c *provider.Config) { c.ID = "change-password" }), []string{"id"}},
 		{"time-out", set("ldap", func(c *provider.Config) { c.Timeout = time.Hour }), []string{"timeout"}},
 	}
 	for _, tt := range tests {

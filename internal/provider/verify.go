@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -24,7 +25,7 @@ const (
 	maxSubject = 255
 )
 
-// badToken is an ID token that is refused. The reason is a fixed word for the log.
+// badToken is a token that is refused. The reason is a fixed word for the log.
 type badToken struct {
 	reason string
 	err    error
@@ -41,6 +42,7 @@ func bad(reason, format string, args ...any) error {
 type presented struct {
 	raw         string
 	nonce       string // of the attempt
+	refreshed   bool   // came for a refresh token, where there is no nonce to compare
 	accessToken string // that came with it
 }
 
@@ -56,27 +58,19 @@ type verifier struct {
 // verify returns the claims of a token that passes every check. A bad token is a *badToken; every other error says that
 // the keys cannot be had.
 func (v verifier) verify(ctx context.Context, m *metadata, p presented) (claims, error) {
-	if err := checkShape(p.raw); err != nil {
+	if err := checkShape(p.raw, maxToken); err != nil {
 		return nil, err
 	}
-	// Our clock is put back for exp; nbf has five minutes of grace in the library.
 	signed := &signedBy{keys: m.keys, algs: m.Algorithms}
-	config := &oidc.Config{
-		ClientID:             v.clientID,
-		SupportedSigningAlgs: m.Algorithms,
-		Now:                  func() time.Time { return v.now().Add(-skew) },
+	t, err := v.library(m, signed).Verify(ctx, p.raw)
+	if err := libraryError(signed, err); err != nil {
+		return nil, err
 	}
-	t, err := oidc.NewVerifier(m.IssuerURL, signed, config).Verify(ctx, p.raw)
-	var expired *oidc.TokenExpiredError
-	switch {
-	case signed.unavailable != nil:
-		return nil, signed.unavailable
-	case errors.As(err, &expired):
-		return nil, bad("token_expired", "verify ID token: %w", err)
-	case err != nil:
-		return nil, bad("token_refused", "verify ID token: %w", err)
+	var payload json.RawMessage
+	if err := t.Claims(&payload); err != nil {
+		return nil, bad("token_malformed", "decode ID token: %w", err)
 	}
-	c, err := decodeClaims(t)
+	c, err := decodeClaims(payload, map[string]string{"iss": t.Issuer, "sub": t.Subject, "nonce": t.Nonce})
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +78,30 @@ func (v verifier) verify(ctx context.Context, m *metadata, p presented) (claims,
 		return nil, err
 	}
 	return c, nil
+}
+
+// library returns go-oidc's verifier with our keys.
+func (v verifier) library(m *metadata, signed *signedBy) *oidc.IDTokenVerifier {
+	return oidc.NewVerifier(m.IssuerURL, signed, &oidc.Config{
+		ClientID:             v.clientID,
+		SupportedSigningAlgs: m.Algorithms,
+		// Our clock is put back for exp; nbf has five minutes of grace in the library.
+		Now: func() time.Time { return v.now().Add(-skew) },
+	})
+}
+
+// libraryError tells a token that go-oidc refuses from keys that cannot be had.
+func libraryError(signed *signedBy, err error) error {
+	var expired *oidc.TokenExpiredError
+	switch {
+	case signed.unavailable != nil:
+		return signed.unavailable
+	case errors.As(err, &expired):
+		return bad("token_expired", "verify token: %w", err)
+	case err != nil:
+		return bad("token_refused", "verify token: %w", err)
+	}
+	return nil
 }
 
 // check is what the library leaves to us.
@@ -97,7 +115,7 @@ func (v verifier) check(t *oidc.IDToken, c claims, p presented) error {
 	case hasEvents:
 		// A logout token is signed by the same key for the same audience.
 		return bad("token_kind", "verify ID token: a security event is not a sign-in")
-	case p.nonce == "" || !token.Equal(t.Nonce, p.nonce):
+	case !p.refreshed && (p.nonce == "" || !token.Equal(t.Nonce, p.nonce)):
 		return bad("token_nonce", "verify ID token: the nonce belongs to another attempt")
 	case (hasAZP || len(t.Audience) > 1) && azp != v.clientID:
 		return bad("token_azp", "verify ID token: issued to %q for %q", clip(azp), t.Audience)
@@ -115,45 +133,43 @@ func (v verifier) check(t *oidc.IDToken, c claims, p presented) error {
 }
 
 // checkShape refuses what need not be parsed: too long, or not three parts. Encrypted tokens have five.
-func checkShape(raw string) error {
+func checkShape(raw string, most int) error {
 	switch {
 	case raw == "":
-		return bad("token_missing", "verify ID token: there is none")
-	case len(raw) > maxToken:
-		return bad("token_size", "verify ID token: it has %d bytes", len(raw))
+		return bad("token_missing", "verify token: there is none")
+	case len(raw) > most:
+		return bad("token_size", "verify token: it has %d bytes", len(raw))
 	case strings.Count(raw, ".") != 2:
-		return bad("token_malformed", "verify ID token: it does not have three parts")
+		return bad("token_malformed", "verify token: it does not have three parts")
 	}
 	return nil
 }
 
-// decodeClaims reads the payload by exact names. The library reads without regard to case: were "SUB" to stand beside "sub",
-// the two readings would differ, so such a token is refused.
-func decodeClaims(t *oidc.IDToken) (claims, error) {
-	var raw json.RawMessage
-	if err := t.Claims(&raw); err != nil {
-		return nil, bad("token_malformed", "decode ID token: %w", err)
-	}
-	if !utf8.Valid(raw) {
-		return nil, bad("token_malformed", "decode ID token: not UTF-8")
+// decodeClaims reads a payload by exact names. The library reads without regard to case: were "SUB" to stand beside "sub",
+// the two readings would differ, so a token whose claims are not as the library read them is refused.
+func decodeClaims(payload []byte, read map[string]string) (claims, error) {
+	if !utf8.Valid(payload) {
+		return nil, bad("token_malformed", "decode token: not UTF-8")
 	}
 	var c claims
-	if err := json.Unmarshal(raw, &c); err != nil {
-		return nil, bad("token_malformed", "decode ID token: %w", err)
+	if err := json.Unmarshal(payload, &c); err != nil {
+		return nil, bad("token_malformed", "decode token: %w", err)
 	}
-	sub, _ := c.text("sub")
-	iss, _ := c.text("iss")
-	nonce, _ := c.text("nonce")
-	if sub != t.Subject || iss != t.Issuer || nonce != t.Nonce {
-		return nil, bad("token_malformed", "decode ID token: a claim stands there twice, in different letters")
+	for name, value := range read {
+		if ours, _ := c.text(name); ours != value {
+			return nil, bad("token_malformed", "decode token: %s stands there twice, in different letters", name)
+		}
 	}
 	return c, nil
 }
 
 // signedBy checks a signature for go-oidc and keeps what it would flatten: whether the keys could not be had.
 type signedBy struct {
-	keys        *keySet
-	algs        []string
+	keys *keySet
+	algs []string
+	// types are the only values of "typ", in lower case, beside none at all. Nil is for ID tokens: they are JWT or nothing by the book, some
+	// providers invent one, and only what is registered for another use is refused.
+	types       []string
 	unavailable error
 }
 
@@ -167,15 +183,32 @@ func (s *signedBy) VerifySignature(ctx context.Context, raw string) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	// An ID token's type is JWT or nothing, and some providers invent one; what is registered for another use is refused.
-	if typ, _ := t.Signatures[0].Header.ExtraHeaders[jose.HeaderType].(string); strings.HasSuffix(strings.ToLower(typ), "+jwt") {
-		return nil, fmt.Errorf("a token of type %q is no ID token", clip(typ))
+	if err := s.checkType(t.Signatures[0].Header); err != nil {
+		return nil, err
 	}
 	payload, err := s.keys.verify(ctx, t)
 	if err != nil && !errors.Is(err, errBadSignature) {
 		s.unavailable = err
 	}
 	return payload, err
+}
+
+// checkType reads the "typ" header (RFC 7515 section 4.1.9).
+func (s *signedBy) checkType(header jose.Header) error {
+	raw, there := header.ExtraHeaders[jose.HeaderType]
+	typ, _ := raw.(string)
+	typ = strings.TrimPrefix(strings.ToLower(typ), "application/")
+	if (s.types == nil && strings.HasSuffix(typ, "+jwt")) || (s.types != nil && there && !slices.Contains(s.types, typ)) {
+		return fmt.Errorf("a token of type %q has another use", clip(typ))
+	}
+	return nil
+}
+
+// asBad finds the refusal of a token in an error.
+func asBad(err error) (*badToken, bool) {
+	var b *badToken
+	ok := errors.As(err, &b)
+	return b, ok
 }
 
 // clip shortens what a stranger wrote for the log.

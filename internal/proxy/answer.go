@@ -80,8 +80,13 @@ func (u *Upstream) stream(w http.ResponseWriter, res *http.Response) error {
 	if res.Body == http.NoBody {
 		return nil
 	}
+	return u.pump(w, res.Body, res.ContentLength == -1 || strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream"))
+}
+
+// pump copies from to w; at once sends the head before anything is read, and each part as it comes.
+func (u *Upstream) pump(w http.ResponseWriter, from io.Reader, atOnce bool) error {
 	flush := func() error { return nil }
-	if res.ContentLength == -1 || strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
+	if atOnce {
 		flush = http.NewResponseController(w).Flush
 		if err := flush(); err != nil {
 			return err
@@ -90,7 +95,7 @@ func (u *Upstream) stream(w http.ResponseWriter, res *http.Response) error {
 	buf := u.buffers.Get()
 	defer u.buffers.Put(buf)
 	for {
-		n, err := res.Body.Read(buf)
+		n, err := from.Read(buf)
 		if n > 0 {
 			if _, err := w.Write(buf[:n]); err != nil {
 				return err

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -44,6 +45,7 @@ type Signer struct{ ring atomic.Pointer[ring] }
 type ring struct {
 	signer jose.Signer
 	jwks   []byte
+	ids    []string
 }
 
 // NewSigner returns a Signer with keys of purpose "assertion", newest first.
@@ -57,7 +59,13 @@ func (s *Signer) Use(keys ...token.Key) error {
 	if len(keys) == 0 {
 		return errors.New("sign assertions: no key")
 	}
-	r := &ring{}
+	r := &ring{ids: make([]string, 0, len(keys))}
+	for _, k := range keys {
+		r.ids = append(r.ids, k.ID)
+	}
+	if known := s.ring.Load(); known != nil && slices.Equal(known.ids, r.ids) {
+		return nil // assertions are signed anew when the ring is another one
+	}
 	var set jose.JSONWebKeySet
 	for i, k := range keys {
 		parsed, err := x509.ParsePKCS8PrivateKey(k.Material)
@@ -126,6 +134,8 @@ type claims struct {
 type assertion struct {
 	header     []string
 	renew, end time.Time
+	// ring holds the key that it was signed with. Where the signer has another one, that key may have been withdrawn.
+	ring *ring
 }
 
 func (u *Upstream) sign(p Person) (*assertion, error) {
@@ -138,9 +148,10 @@ func (u *Upstream) sign(p Person) (*assertion, error) {
 	if !p.AuthTime.IsZero() {
 		c.AuthTime = p.AuthTime.Unix()
 	}
+	ring := u.Signer.ring.Load() // before it is signed: a change in between leads to one signature too many, not to one too few
 	compact, err := u.Signer.sign(c)
 	if err != nil {
 		return nil, err
 	}
-	return &assertion{header: []string{compact}, renew: now.Add(AssertionLife / 2), end: now.Add(AssertionLife)}, nil
+	return &assertion{header: []string{compact}, renew: now.Add(AssertionLife / 2), end: now.Add(AssertionLife), ring: ring}, nil
 }

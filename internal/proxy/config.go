@@ -20,6 +20,8 @@ type Config struct {
 	TLS          TLSConfig      `json:"tls"`
 	// UnderscoreHeaders passes header names with "_" on, but never those that equal an identity header.
 	UnderscoreHeaders bool `json:"underscore_headers"`
+	// FastGet asks GET and HEAD over connections of the gateway's own where the CRM speaks plain HTTP/1.1.
+	FastGet bool `json:"fast_get"`
 }
 
 // IdentityConfig says what the CRM is told about the person.
@@ -77,6 +79,6 @@ func DefaultHeaders() []HeaderConfig {
 
 // Default returns what every entry starts from.
 func (Config) Default() Config {
-	return Config{Paths: []string{"/"}, PreserveHost: true, Identity: IdentityConfig{Assertion: AssertionConfig{Enabled: true}},
+	return Config{Paths: []string{"/"}, PreserveHost: true, FastGet: true, Identity: IdentityConfig{Assertion: AssertionConfig{Enabled: true}},
 		Timeouts: TimeoutsConfig{Connect: 5 * time.Second, ResponseHeader: 60 * time.Second}}
 }

@@ -19,6 +19,9 @@ func (u *Upstream) Serve(w http.ResponseWriter, r *http.Request, path Path, id *
 		u.upgrade(w, r, path, id)
 		return
 	}
+	if u.short.suits(r) && u.shortcut(w, r, path, id) {
+		return
+	}
 	u.exchange(w, r, path, id)
 }
 
@@ -67,20 +70,30 @@ func (u *Upstream) dress(r *http.Request, h http.Header, state []string, id *Ide
 		h["User-Agent"] = nil // or the Transport would name itself
 	}
 	// One allocation for all values.
-	scheme := o.Scheme
-	if !o.Trusted && u.PublicURL != nil {
-		scheme = u.PublicURL.Scheme // a balancer that ends TLS and is not listed as trusted must not turn the CRM's links into http
-	}
-	v := &[...]string{o.Chain, scheme, o.Host, o.Reference, o.Trace}
-	for i, name := range [...]string{"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Request-Id", "Traceparent"} {
-		if v[i] != "" {
-			h[name] = v[i : i+1 : i+1]
+	f := u.forwarded(o)
+	v := new([len(f)]string)
+	for i := range f {
+		if f[i].value != "" {
+			v[i] = f[i].value
+			h[f[i].name] = v[i : i+1 : i+1]
 		}
 	}
 	if o.Trusted && state != nil {
 		h["Tracestate"] = state
 	}
 	return id.apply(h, u.now())
+}
+
+type field struct{ name, value string }
+
+// forwarded is what the CRM is told about where a request came from.
+func (u *Upstream) forwarded(o audit.Origin) [5]field {
+	scheme := o.Scheme
+	if !o.Trusted && u.PublicURL != nil {
+		scheme = u.PublicURL.Scheme // a balancer that ends TLS and is not listed as trusted must not turn the CRM's links into http
+	}
+	return [...]field{{"X-Forwarded-For", o.Chain}, {"X-Forwarded-Proto", scheme}, {"X-Forwarded-Host", o.Host},
+		{"X-Request-Id", o.Reference}, {"Traceparent", o.Trace}}
 }
 
 // address points a copy of a request at the CRM. The target is put into Opaque: every other field of url.URL is escaped anew, and the

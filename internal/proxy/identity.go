@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode"
+
+	"crmgate/internal/wire"
 )
 
 // Person is who a request is made for, as the CRM is told.
@@ -60,6 +62,8 @@ func printable(s string) string {
 type Identity struct {
 	person  Person
 	headers []header
+	// lines are headers, ready to be written.
+	lines wire.Lines
 	// assertion is signed again at half its life. It is nil where the upstream wants none.
 	assertion atomic.Pointer[assertion]
 	signing   atomic.Bool
@@ -78,6 +82,9 @@ func (u *Upstream) Identify(p Person) (*Identity, error) {
 		// An empty value is left out: to the CRM a header that is missing and one that is empty could differ.
 		if v := printable(h.value(p)); v != "" {
 			id.headers = append(id.headers, header{h.name, []string{v}})
+			if err := id.lines.Add(h.name, v); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if u.audience == "" {
@@ -110,13 +117,29 @@ func (id *Identity) apply(h http.Header, now time.Time) error {
 	return nil
 }
 
+// write is apply for a head that is written by us.
+func (id *Identity) write(head *wire.Head, now time.Time) error {
+	if id == nil {
+		return nil
+	}
+	head.AddLines(&id.lines)
+	a, err := id.current(now)
+	if err != nil {
+		return err
+	}
+	if a != nil {
+		head.Add(AssertionHeader, a.header[0])
+	}
+	return nil
+}
+
 // current returns an assertion that has life left. One request signs the next one while the others still use the old one.
 func (id *Identity) current(now time.Time) (*assertion, error) {
 	a := id.assertion.Load()
-	if a == nil || now.Before(a.renew) {
+	if a == nil || now.Before(a.renew) && a.ring == id.upstream.Signer.ring.Load() {
 		return a, nil
 	}
-	if now.Before(a.end) && !id.signing.CompareAndSwap(false, true) {
+	if now.Before(a.end) && a.ring == id.upstream.Signer.ring.Load() && !id.signing.CompareAndSwap(false, true) {
 		return a, nil
 	}
 	defer id.signing.Store(false)

@@ -21,7 +21,7 @@ type Names struct {
 // managed are the names that are always the gateway's, whatever an upstream configures. Those that no upstream asks for are removed
 // all the same: they choose another path, address or person in one CRM or another. All of X-Forwarded-* is covered by its prefix.
 var managed = [...]string{
-	"X-Crmgate-Provider", AssertionHeader, "X-Forwarded", "Forwarded", "X-Real-Ip", "X-Request-Id", "Traceparent", "Tracestate",
+	"X-Crmgate-Provider", AssertionHeader, "X-Crmgate-Forward-Secret", "X-Forwarded", "Forwarded", "X-Real-Ip", "X-Request-Id", "Traceparent", "Tracestate",
 	"X-Original-Url", "X-Original-Uri", "X-Rewrite-Url", // IIS and its imitators serve this path instead of the one that was decided on
 	"Proxy", // becomes HTTP_PROXY in CGI programs (CVE-2016-5385)
 }

@@ -37,6 +37,8 @@ type Upstream struct {
 	Shared
 	cfg       Config
 	transport *http.Transport
+	// short is nil where there is no short way.
+	short *short
 	// target is the CRM's address; base is its path, which goes before that of the request.
 	target *url.URL
 	base   string
@@ -90,6 +92,7 @@ func Open(cfg Config, shared Shared) (*Upstream, error) {
 	if u.transport, err = newTransport(cfg); err != nil {
 		return nil, fmt.Errorf("open upstream %q: %w", cfg.ID, err)
 	}
+	u.short = newShort(cfg, target.Scheme, target.Host)
 	return u, nil
 }
 
@@ -139,7 +142,12 @@ func newTLS(cfg TLSConfig) (*tls.Config, error) {
 func (u *Upstream) Config() Config { return u.cfg }
 
 // Close gives up the idle connections.
-func (u *Upstream) Close() { u.transport.CloseIdleConnections() }
+func (u *Upstream) Close() {
+	u.transport.CloseIdleConnections()
+	if u.short != nil {
+		u.short.client.Close()
+	}
+}
 
 func (u *Upstream) now() time.Time {
 	if u.Now != nil {

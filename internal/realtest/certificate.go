@@ -26,6 +26,12 @@ type Certificate struct {
 // NewCertificate makes an authority of its own and a server certificate under it, valid for a day, in the test's directory.
 func NewCertificate(t testing.TB) Certificate {
 	t.Helper()
+	return newCertificate(t, net.IPv4(127, 0, 0, 1))
+}
+
+// newCertificate is NewCertificate for a server at another address.
+func newCertificate(t testing.TB, address net.IP) Certificate {
+	t.Helper()
 	dir := t.TempDir()
 	now := time.Now()
 	ca := &x509.Certificate{
@@ -35,7 +41,7 @@ func NewCertificate(t testing.TB) Certificate {
 	}
 	leaf := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "localhost"},
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{address},
 		NotBefore: ca.NotBefore, NotAfter: ca.NotAfter,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
@@ -74,4 +80,22 @@ func writePEM(t testing.TB, file, kind string, der []byte) {
 	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
 		t.Fatalf("write certificate: %v", err)
 	}
+}
+
+// BundleCA writes the authorities of several servers into one file.
+func BundleCA(t testing.TB, files ...string) string {
+	t.Helper()
+	var all []byte
+	for _, f := range files {
+		pem, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatalf("bundle authorities: %v", err)
+		}
+		all = append(all, pem...)
+	}
+	bundle := filepath.Join(t.TempDir(), "bundle.pem")
+	if err := os.WriteFile(bundle, all, 0o600); err != nil {
+		t.Fatalf("bundle authorities: %v", err)
+	}
+	return bundle
 }

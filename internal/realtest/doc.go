@@ -1,6 +1,6 @@
-// Package realtest starts real servers for tests: an OpenLDAP directory (Slapd), a certified OpenID Provider
-// (OIDCProvider), PostgreSQL (Postgres), Redis (Redis), a mail server (Mailbox) and Chromium (Open). It owns their start,
-// their seed data and their end. It asserts nothing about crmgate; only _test files import it. An OpenID Provider that
+// Package realtest starts real servers for tests: an OpenLDAP directory (Slapd), an Active Directory domain controller (SambaAD), a
+// certified OpenID Provider (OIDCProvider), PostgreSQL (Postgres), Redis (Redis), a mail server (Mailbox) and Chromium (Open). It
+// owns their start, their seed data and their end. It asserts nothing about crmgate; only _test files import it. An OpenID Provider that
 // misbehaves on purpose is package fakeidp.
 //
 // Every starter takes the test, returns addresses on loopback, and stops what it started when the test ends. Where the
@@ -16,6 +16,9 @@
 //     between Stop and Restart, and a dial to a stopped server can even connect to itself.
 //   - PostgreSQL takes two seconds to set up, so one server serves a test binary and each call gets a fresh database. Everything
 //     else starts in well under a second and is private to its test.
+//   - Samba takes half a second to start and six to make a domain. The domain is made once and kept in the user's cache directory; every
+//     test starts a copy, so none sees another's locked accounts and new passwords.
+//   - Samba's ports are fixed, so each server gets a loopback address of its own. They need root, as on a company's server.
 //   - No client libraries of the servers are used here (LDAP, SQL, Redis): they belong to one package each, and a seed made
 //     with the server's own tools does not share our mistakes.
 //

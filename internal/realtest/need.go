@@ -11,9 +11,9 @@ import (
 func missing(t testing.TB, what, remedy string) {
 	t.Helper()
 	if os.Getenv("CI") != "" {
-		t.Fatalf("%s is not installed: %s", what, remedy)
+		t.Fatalf("%s is missing: %s", what, remedy)
 	}
-	t.Skipf("%s is not installed; this test needs the real one: %s", what, remedy)
+	t.Skipf("%s is missing; this test needs the real one: %s", what, remedy)
 }
 
 // lookPath finds an executable in PATH or where Debian keeps servers, which a person's PATH may leave out.
@@ -54,4 +54,16 @@ func root(t testing.TB) string {
 		}
 		dir = up
 	}
+}
+
+// Program returns the path of an executable that a test runs itself; package is Debian's. Where it is missing the test is skipped, in CI it fails.
+func Program(t testing.TB, name, debian string) string {
+	t.Helper()
+	return program(t, name, "apt-get install "+debian)
+}
+
+// Root returns the top of the repository.
+func Root(t testing.TB) string {
+	t.Helper()
+	return root(t)
 }

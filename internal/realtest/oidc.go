@@ -33,6 +33,10 @@ type OIDCClient struct {
 	IDTokenAlg string
 	// Refresh gives a rotating refresh token at every sign-in.
 	Refresh bool
+	// RequirePAR takes no authorization request that was not pushed ahead.
+	RequirePAR bool
+	// SignedUserinfo is the algorithm that userinfo answers are signed with; empty sends JSON.
+	SignedUserinfo string
 }
 
 // OP is a running certified OpenID Provider.
@@ -171,6 +175,9 @@ func (c OIDCClient) metadata() map[string]any {
 	if c.Refresh {
 		m["grant_types"] = []string{"authorization_code", "refresh_token"}
 	}
+	if c.RequirePAR {
+		m["require_pushed_authorization_requests"] = true
+	}
 	if c.JWKS != nil {
 		m["jwks"] = c.JWKS
 		m["token_endpoint_auth_signing_alg"] = "ES256"
@@ -184,6 +191,7 @@ func (c OIDCClient) metadata() map[string]any {
 	for name, value := range map[string]string{
 		"client_secret": c.Secret, "token_endpoint_auth_method": c.AuthMethod,
 		"id_token_signed_response_alg": c.IDTokenAlg, "backchannel_logout_uri": c.BackchannelLogoutURI,
+		"userinfo_signed_response_alg": c.SignedUserinfo,
 	} {
 		if value != "" {
 			m[name] = value

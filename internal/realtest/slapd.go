@@ -37,8 +37,9 @@ type Directory struct {
 	CAFile string
 	// BaseDN is the suffix; people and groups stand below PeopleBase and GroupBase.
 	BaseDN, PeopleBase, GroupBase string
-	// BindDN and BindPassword are a service account that may read everything but passwords.
-	BindDN, BindPassword string
+	// BindDN and BindPassword are a service account that may read everything but passwords; ChangerDN, with the same password, may
+	// set passwords, too.
+	BindDN, BindPassword, ChangerDN string
 
 	server *server
 	admin  *exec.Cmd // ldapmodify as the administrator, copied for each run
@@ -70,6 +71,7 @@ func Slapd(t testing.TB) *Directory {
 		URL: "ldap://" + plain, TLSURL: "ldaps://" + secure, CAFile: cert.CAFile,
 		BaseDN: slapdBase, PeopleBase: "ou=people," + slapdBase, GroupBase: "ou=groups," + slapdBase,
 		BindDN: "cn=crmgate,ou=services," + slapdBase, BindPassword: slapdBindPassword,
+		ChangerDN: "cn=changer,ou=services," + slapdBase,
 	}
 	d.server = &server{
 		name:  "slapd",

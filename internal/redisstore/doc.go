@@ -3,9 +3,13 @@
 //
 // What is stored, all below one hash tag so that a script may touch several keys also in a cluster:
 //
-//	{crmgate}:session:<id>        hash: data (JSON), account, seen (unix milliseconds); expires by itself after the session's end
-//	{crmgate}:account:<account>   sorted set of session ids by their end
-//	{crmgate}:sessions            sorted set of "<id>|<account>" by their end
+//	{crmgate}:session:<id>        hash: data (JSON), member, issuer, seen (unix milliseconds); expires by itself after the session's end
+//	{crmgate}:sessions            sorted set of the members of all sessions, by their end
+//	{crmgate}:account:<account>   the same of one account
+//	{crmgate}:subject:<digest>    the same of one person at one provider
+//	{crmgate}:sid:<digest>        the same of one session at one provider
+//
+// A member is "<id>|<digest of subject>|<digest of sid>|<account>": it names every index that it stands in.
 //
 // Decisions:
 //   - Every change is one Lua script: a session and its places in the indexes come and go together, so a revocation misses

@@ -14,6 +14,7 @@ import (
 
 	"crmgate/internal/fault"
 	"crmgate/internal/session"
+	"crmgate/internal/token"
 )
 
 // record is session.Session as JSON. The compiler holds the two together: one converts to the other only while their fields
@@ -35,6 +36,8 @@ type record struct {
 	AMR               []string      `json:"amr,omitempty"`
 	Grant             string        `json:"grant,omitempty"`
 	CheckedAt         time.Time     `json:"checked_at,omitzero"`
+	CheckAfter        time.Time     `json:"check_after,omitzero"`
+	UnansweredSince   time.Time     `json:"unanswered_since,omitzero"`
 	FactorAt          time.Time     `json:"factor_at,omitzero"`
 	Device            string        `json:"device,omitempty"`
 	PasswordExpires   time.Time     `json:"password_expires,omitzero"`
@@ -62,13 +65,29 @@ func (s *Store) CreateSession(ctx context.Context, one *session.Session) error {
 		return fmt.Errorf("create session: %w", err)
 	}
 	made, err := s.scripts.create.Exec(ctx, s.client,
-		[]string{sessionPrefix + one.ID, accountPrefix + one.AccountID, everybody},
-		[]string{one.ID, one.AccountID, string(data), ms(one.LastSeen), ms(one.ExpiresAt)}).AsInt64()
+		[]string{sessionPrefix + one.ID, everybody},
+		[]string{member(one), string(data), ms(one.LastSeen), ms(one.ExpiresAt), one.Issuer}).AsInt64()
 	if err == nil && made == 0 {
 		return fault.New(fault.Conflict, "This session exists already.")
 	}
 	return translate("create session", err)
 }
+
+// member is a session's entry in every index: "id|subject|sid|account". From it alone each script knows all the places where the session
+// stands, also when the session has expired by itself. The account comes last because we do not know what is in it.
+func member(one *session.Session) string {
+	subject, sid := "", ""
+	if one.Subject != "" {
+		subject = digest(one.Provider, one.Subject)
+	}
+	if one.ProviderSession != "" {
+		sid = digest(one.Provider, one.ProviderSession)
+	}
+	return strings.Join([]string{one.ID, subject, sid, one.AccountID}, "|")
+}
+
+// digest names what a provider calls something, in a length that does not depend on it.
+func digest(provider, name string) string { return token.Digest(provider + "\x00" + name)[:32] }
 
 // GetSession implements session.Store.
 func (s *Store) GetSession(ctx context.Context, id string) (*session.Session, error) {
@@ -160,16 +179,43 @@ func (s *Store) UpdateSession(ctx context.Context, id string, change func(*sessi
 func (s *Store) DeleteSession(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	return translate("delete session", s.scripts.remove.Exec(ctx, s.client, []string{sessionPrefix + id, everybody}, []string{id, accountPrefix}).Error())
+	return translate("delete session", s.scripts.remove.Exec(ctx, s.client, []string{sessionPrefix + id}, nil).Error())
 }
 
 // DeleteAccountSessions implements session.Store.
 func (s *Store) DeleteAccountSessions(ctx context.Context, accountID, except string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	ids, err := s.scripts.removeAccount.Exec(ctx, s.client, []string{accountPrefix + accountID, everybody},
-		[]string{accountID, except, sessionPrefix}).AsStrSlice()
+	members, err := s.scripts.removeAll.Exec(ctx, s.client, []string{accountPrefix + accountID}, []string{except, ""}).AsStrSlice()
+	var ids []string
+	for _, m := range members {
+		id, _, _ := strings.Cut(m, "|")
+		ids = append(ids, id)
+	}
 	return ids, translate("delete sessions of account", err)
+}
+
+// DeleteProviderSessions implements session.Store.
+func (s *Store) DeleteProviderSessions(ctx context.Context, provider, issuer, subject, sid string) ([]session.Ended, error) {
+	var index string
+	switch {
+	case sid != "":
+		index = sidPrefix + digest(provider, sid)
+	case subject != "":
+		index = subjectPrefix + digest(provider, subject)
+	default:
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	members, err := s.scripts.removeAll.Exec(ctx, s.client, []string{index}, []string{"", issuer}).AsStrSlice()
+	var ended []session.Ended
+	for _, m := range members {
+		if parts := strings.SplitN(m, "|", 4); len(parts) == 4 {
+			ended = append(ended, session.Ended{ID: parts[0], AccountID: parts[3]})
+		}
+	}
+	return ended, translate("delete sessions of provider", err)
 }
 
 // listBatch is how many sessions are asked for at once.
@@ -226,7 +272,6 @@ func (s *Store) SweepSessions(ctx context.Context, now time.Time) (int, error) {
 func (s *Store) sweepBatch(ctx context.Context, now time.Time) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	n, err := s.scripts.sweep.Exec(ctx, s.client, []string{everybody},
-		[]string{ms(now), strconv.Itoa(sweepBatch), sessionPrefix, accountPrefix}).AsInt64()
+	n, err := s.scripts.sweep.Exec(ctx, s.client, []string{everybody}, []string{ms(now), strconv.Itoa(sweepBatch)}).AsInt64()
 	return int(n), translate("sweep sessions", err)
 }

@@ -75,13 +75,24 @@ func TestNothingStays(t *testing.T) {
 			return err
 		}},
 	}
+	tests = append(tests, struct {
+		name string
+		end  func(one *session.Session) error
+	}{"delete by the provider", func(one *session.Session) error {
+		ended, err := s.DeleteProviderSessions(t.Context(), one.Provider, one.Issuer, "", one.ProviderSession)
+		if len(ended) != 1 {
+			t.Errorf("ended %v, want one", ended)
+		}
+		return err
+	}})
 	for _, tt := range tests {
 		one := newSession("a|b " + tt.name)
+		one.Provider, one.Issuer, one.Subject, one.ProviderSession = "contoso", "https://id.example.com", "ann", "sid"
 		if err := s.CreateSession(t.Context(), one); err != nil {
 			t.Fatal(err)
 		}
-		if n := command(t, cfg, "DBSIZE"); n != ":3" {
-			t.Fatalf("%s: a session makes %s keys, want 3", tt.name, n)
+		if n := command(t, cfg, "DBSIZE"); n != ":5" {
+			t.Fatalf("%s: a session makes %s keys, want 5", tt.name, n)
 		}
 		if err := tt.end(one); err != nil {
 			t.Fatalf("%s: %v", tt.name, err)

@@ -27,10 +27,10 @@ func (m *Manager) CookieName() string {
 	return sessionCookie
 }
 
-// OwnCookies returns the names of every cookie that the gateway sets, with and without prefix. They are nobody else's
+// OwnCookies returns the names of every cookie that the gateway sets, with and without prefix; a star stands for any ending. They are nobody else's
 // business: the proxy takes them out of what the CRM receives.
 func (m *Manager) OwnCookies() []string {
-	return []string{sessionCookie, hostPrefix + sessionCookie, browserCookie, hostPrefix + browserCookie, deviceCookie, hostPrefix + deviceCookie}
+	return []string{"crmgate_*", hostPrefix + "crmgate_*", "__Secure-crmgate_*"}
 }
 
 // find returns the last value of the cookie called name and how often it occurs in a request's Cookie lines. Names are

@@ -17,6 +17,13 @@
 //   - Many requests with one session share one question to the store. It belongs to none of them: a client that goes away
 //     does not cancel it.
 //   - A sign-in always makes a new id and ends the browser's old session: a planted cookie is worth nothing.
+//   - A look-up that asks the store also asks whether the provider is to be asked again (Checker, package signin). What is found in memory
+//     is never older than a second, so the hot path knows nothing of it. Requests go on with what is known while a provider is asked; one
+//     that comes after it should long have been asked waits. Signing out asks nobody.
+//   - Providers end sessions by their own names for them (EndProvider). A sign-in that is under way when they do begins a session all the
+//     same: its code was given before the sign-out, and what is asked again soon ends it.
+//   - A browser is sent to a provider without a click three times a minute at most, and not after a sign-out (Pace). The count is in a
+//     cookie of its own: it must outlive sessions, and who forges it only fools themselves.
 //   - gorilla/sessions is the way cookies are written and read on the sign-in pages; the hot path reads the same cookie
 //     without it, because its registry and maps cost more than the rest of the look-up.
 //

@@ -114,6 +114,22 @@ func (f *fake) DeleteAccountSessions(_ context.Context, accountID, except string
 	return ids, nil
 }
 
+func (f *fake) DeleteProviderSessions(_ context.Context, provider, issuer, subject, sid string) ([]session.Ended, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		return nil, f.err
+	}
+	var ended []session.Ended
+	for id, s := range f.sessions {
+		if s.Provider == provider && s.Issuer == issuer && (sid != "" && s.ProviderSession == sid || sid == "" && s.Subject == subject) {
+			delete(f.sessions, id)
+			ended = append(ended, session.Ended{ID: id, AccountID: s.AccountID})
+		}
+	}
+	return ended, nil
+}
+
 func (f *fake) ListSessions(_ context.Context, accountID string) ([]*session.Session, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

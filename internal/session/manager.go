@@ -24,6 +24,8 @@ type Manager struct {
 	// Known reports whether people still sign in by a provider ("local" for our own passwords). A session of one that was taken out of
 	// the configuration opens nothing. Nil knows every one.
 	Known func(provider string) bool
+	// Checks asks providers again about live sessions; nil asks nobody.
+	Checks Checker
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 
@@ -80,6 +82,7 @@ func (m *Manager) Start(w http.ResponseWriter, r *http.Request, s Session) (*Ses
 		dropCookie(w, m.CookieName())
 		return nil, errors.Join(err, m.Revoke(r.Context(), s.ID))
 	}
+	m.wentOn(w, r)
 	return &s, nil
 }
 
@@ -96,6 +99,7 @@ func (m *Manager) fill(s *Session, from audit.Origin) {
 		s.AuthTime = now
 	}
 	s.AuthTime = s.AuthTime.UTC().Truncate(time.Millisecond)
+	s.CheckedAt = now
 	s.Groups, s.AMR = slices.Clone(s.Groups), slices.Clone(s.AMR)
 	s.Address = cmp.Or(s.Address, from.Address)
 	s.UserAgent = cmp.Or(s.UserAgent, from.UserAgent)
@@ -157,7 +161,7 @@ func (m *Manager) endPresented(r *http.Request) (*Session, error) {
 		if !ok {
 			continue
 		}
-		s, err := m.lookup(ctx, id, secret)
+		s, err := m.held(ctx, id, secret)
 		if err != nil {
 			return nil, err
 		}
@@ -170,6 +174,26 @@ func (m *Manager) endPresented(r *http.Request) (*Session, error) {
 		ended = cmp.Or(ended, s)
 	}
 	return ended, nil
+}
+
+// held returns the live session called id if secret is its own. It asks the store, and nobody else: who leaves must not have to wait for
+// a provider.
+func (m *Manager) held(ctx context.Context, id, secret string) (*Session, error) {
+	if !genuine(id, secret) {
+		return nil, nil
+	}
+	s, err := m.Store.GetSession(ctx, id)
+	if fault.Is(err, fault.NotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look session up: %w", err)
+	}
+	e, err := newEntry(s, m.now())
+	if err != nil || !opens(secret, &e.digest) || !e.live(m.now()) {
+		return nil, err
+	}
+	return s, nil
 }
 
 // EndAccount ends an account's sessions but for one id, which may be "".
@@ -210,7 +234,12 @@ func (m *Manager) Alive(ctx context.Context, id string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("look session up: %w", err)
 	}
-	return s.Live(m.now()), nil
+	now := m.now()
+	// What stays open for hours is asked about as well; it ends at the next look after the session has.
+	if m.Checks != nil && s.Live(now) && m.Checks.Urgency(s, now) != Settled {
+		m.Checks.Check(s)
+	}
+	return s.Live(now), nil
 }
 
 func (m *Manager) now() time.Time {

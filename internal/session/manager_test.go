@@ -104,7 +104,7 @@ func TestStartFills(t *testing.T) {
 	groups[0] = "admins"
 	want := session.Session{
 		ID: got.ID, SecretDigest: got.SecretDigest, AccountID: "a", Groups: []string{"sales"},
-		SignedInAt: c.now(), AuthTime: c.now(), LastSeen: c.now(), ExpiresAt: c.now().Add(24 * time.Hour), IdleTimeout: 8 * time.Hour,
+		CheckedAt: c.now(), SignedInAt: c.now(), AuthTime: c.now(), LastSeen: c.now(), ExpiresAt: c.now().Add(24 * time.Hour), IdleTimeout: 8 * time.Hour,
 		Address: "192.0.2.1", UserAgent: strings.Repeat("ü", 256),
 	}
 	if d := cmp.Diff(want, *got); d != "" {

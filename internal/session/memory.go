@@ -92,6 +92,16 @@ func (c *memory) forget(id string) {
 	c.known.Invalidate(id)
 }
 
+// outdate drops what is known of a session that has changed. A look-up under way may answer with what it was to those who wait for it, but
+// is not remembered.
+func (c *memory) outdate(id string) {
+	c.open()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.flights, id)
+	c.known.Invalidate(id)
+}
+
 // lookup returns the live session called id if secret is its own.
 func (m *Manager) lookup(ctx context.Context, id, secret string) (*Session, error) {
 	m.memory.open()
@@ -172,7 +182,7 @@ func (m *Manager) ask(ctx context.Context, id, secret string, now time.Time) (*e
 	return e, err
 }
 
-// load asks the store and moves LastSeen on where that is due.
+// load asks the store, has the provider asked and moves LastSeen on where that is due.
 func (m *Manager) load(ctx context.Context, id, secret string, now time.Time) (*entry, error) {
 	ctx, cancel := detached(ctx)
 	defer cancel()
@@ -187,14 +197,21 @@ func (m *Manager) load(ctx context.Context, id, secret string, now time.Time) (*
 	if err != nil {
 		return nil, err
 	}
+	// Only for who holds the secret: ids stand in logs, and whoever reads one must not keep a session alive.
+	mine := e.live(now) && opens(secret, &e.digest)
+	if mine {
+		if s, err = m.confirmed(s, now); s == nil || err != nil {
+			return nil, err
+		}
+		e.session = s
+	}
 	if old, ok := m.memory.known.GetIfPresent(id); ok && same(old.session, s) {
 		e.session = old.session
 	}
-	// Only for who holds the secret: ids stand in logs, and whoever reads one must not keep a session alive.
-	if now.Sub(e.lastSeen) < min(touchEvery, s.IdleTimeout/10) || !e.live(now) || !opens(secret, &e.digest) {
+	if now.Sub(e.lastSeen) < min(touchEvery, s.IdleTimeout/10) || !mine {
 		return e, nil
 	}
-	switch err := m.Store.TouchSession(ctx, id, now); {
+	switch err := m.touch(id, now); {
 	case err == nil:
 		e.lastSeen = now
 	case fault.Is(err, fault.NotFound):
@@ -204,13 +221,21 @@ func (m *Manager) load(ctx context.Context, id, secret string, now time.Time) (*
 	return e, nil
 }
 
+// touch moves LastSeen on, in time of its own: a provider may have taken what the look-up had.
+func (m *Manager) touch(id string, now time.Time) error {
+	ctx, cancel := detached(context.Background())
+	defer cancel()
+	return m.Store.TouchSession(ctx, id, now)
+}
+
 // same reports whether two records of one session differ in LastSeen at most.
 func same(a, b *Session) bool {
 	return a.ID == b.ID && a.SecretDigest == b.SecretDigest && a.AccountID == b.AccountID &&
 		a.Email == b.Email && a.EmailDoubtful == b.EmailDoubtful && a.Name == b.Name && a.Username == b.Username && slices.Equal(a.Groups, b.Groups) &&
 		a.Provider == b.Provider && a.Issuer == b.Issuer && a.Subject == b.Subject && a.ProviderSession == b.ProviderSession &&
 		a.IDToken == b.IDToken && slices.Equal(a.AMR, b.AMR) &&
-		a.Grant == b.Grant && a.CheckedAt.Equal(b.CheckedAt) && a.FactorAt.Equal(b.FactorAt) && a.Device == b.Device &&
+		a.Grant == b.Grant && a.CheckedAt.Equal(b.CheckedAt) &&
+		a.CheckAfter.Equal(b.CheckAfter) && a.UnansweredSince.Equal(b.UnansweredSince) && a.FactorAt.Equal(b.FactorAt) && a.Device == b.Device &&
 		a.PasswordExpires.Equal(b.PasswordExpires) && a.PasswordChangeURL == b.PasswordChangeURL &&
 		a.SignedInAt.Equal(b.SignedInAt) && a.AuthTime.Equal(b.AuthTime) && a.ExpiresAt.Equal(b.ExpiresAt) &&
 		a.IdleTimeout == b.IdleTimeout && a.Address == b.Address && a.UserAgent == b.UserAgent && a.Remember == b.Remember

@@ -34,6 +34,9 @@ type Session struct {
 	Grant string
 	// CheckedAt is when the provider last confirmed the person; at the start, when they signed in.
 	CheckedAt time.Time
+	// CheckAfter is the earliest time for the next question to the provider: while one is being asked, and for a while after one that was
+	// not answered. UnansweredSince is when the provider stopped answering, zero while it answers.
+	CheckAfter, UnansweredSince time.Time
 	// FactorAt is when the person last proved a second factor to us, zero where they did not.
 	FactorAt time.Time
 	// Device names the remembered device that stood in for a second factor; empty for none.
@@ -65,8 +68,12 @@ func (s *Session) Live(now time.Time) bool {
 // Keep gives s the fields that UpdateSession does not change back from before; for stores.
 func (s *Session) Keep(before *Session) {
 	s.ID, s.SecretDigest, s.AccountID, s.Provider = before.ID, before.SecretDigest, before.AccountID, before.Provider
+	s.Issuer, s.Subject, s.ProviderSession = before.Issuer, before.Subject, before.ProviderSession
 	s.SignedInAt, s.LastSeen, s.ExpiresAt = before.SignedInAt, before.LastSeen, before.ExpiresAt
 }
+
+// Ended names a session that ended and whose it was.
+type Ended struct{ ID, AccountID string }
 
 // Store keeps sessions. Implementations are safe for concurrent use by several processes and translate a missing record to
 // fault.NotFound. A session past its ExpiresAt may be gone at any time.
@@ -78,13 +85,16 @@ type Store interface {
 	// TouchSession moves LastSeen on (never back). A session that is gone stays gone: fault.NotFound.
 	TouchSession(ctx context.Context, id string, seen time.Time) error
 	// UpdateSession reads, changes and writes in one step, and returns what was written; a session that is gone is fault.NotFound and stays
-	// gone. ID, SecretDigest, AccountID, Provider, SignedInAt, LastSeen and ExpiresAt stay as they were whatever change does. Where change
-	// returns an error nothing is written. Change may be called more than once.
+	// gone. What Session.Keep names stays as it was whatever change does. Where change returns an error nothing is written. Change may be
+	// called more than once.
 	UpdateSession(ctx context.Context, id string, change func(*Session) error) (*Session, error)
 	// DeleteSession ends one session; one that is gone is no error.
 	DeleteSession(ctx context.Context, id string) error
 	// DeleteAccountSessions ends the sessions of an account but for one id, which may be "". It returns the ids it ended.
 	DeleteAccountSessions(ctx context.Context, accountID, except string) ([]string, error)
+	// DeleteProviderSessions ends what a provider signed in, and returns what ended. Where sid is given, the sessions of that provider session
+	// alone; otherwise all of that subject, which must not be "" then. An issuer narrows both; "" is every one.
+	DeleteProviderSessions(ctx context.Context, provider, issuer, subject, sid string) ([]Ended, error)
 	// ListSessions returns the sessions of an account, or of everybody for "", newest first.
 	ListSessions(ctx context.Context, accountID string) ([]*Session, error)
 	// SweepSessions removes what expired before now and returns how many.

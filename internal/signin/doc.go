@@ -10,6 +10,19 @@
 //     are under way. The price, a row that a stranger can cause, is bounded by the rate limit, by MaxAttempts for one browser and
 //     by the ten-minute lifetime.
 //   - An attempt is bound to the browser by a cookie of its own: a callback delivered to another browser finds nothing.
+//   - The verifier and nonce of an attempt are stored as they are: they are worth nothing without the code and our own credentials, and
+//     nothing at all after ten minutes. Refresh token and ID token of a session live for hours and are sealed, each for its person at its
+//     provider.
+//   - A live session is asked about (Revalidation) once per interval however many requests and replicas use it: who asks takes a lease in
+//     the session's record for a minute, much longer than a question lasts. A refresh token is used once, and what comes for it is stored
+//     before anything else and however long the store takes; the question belongs to no request, so a client that leaves breaks nothing
+//     off. Only a process that is killed between the provider's answer and the store's loses a token; the session ends then at the next
+//     question, and the person signs in again.
+//   - Only the provider's word ends a session at once. Silence ends it after the grace, counted from the first question that was not
+//     answered. A provider that has just not answered is left alone for two seconds whatever number of sessions is due, and sixteen
+//     questions go to it at once.
+//   - A logout token counts as used before the sessions end: replaying one that names a person would otherwise end what they began since.
+//     A sign-in under way at that moment is not stopped (see package session).
 //   - Steps never call each other. Begin, Password and Callback fill in the progress and ask Next. Only what must outlive a visit
 //     elsewhere is saved as an attempt; a password is asked for and checked in one request, so nothing is kept for it.
 package signin

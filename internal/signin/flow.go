@@ -14,7 +14,6 @@ import (
 	"crmgate/internal/identity"
 	"crmgate/internal/mfa"
 	"crmgate/internal/session"
-	"crmgate/internal/throttle"
 	"crmgate/internal/token"
 )
 
@@ -24,6 +23,10 @@ const AttemptLifetime = 10 * time.Minute
 // MaxAttempts is how many sign-ins one browser may have under way; the oldest gives way.
 const MaxAttempts = 16
 
+// ReasonBrowserUnknown is the reason of a refused callback that came without the cookie of the browser that began. Nothing has been used up
+// then, so the caller may try again with it.
+const ReasonBrowserUnknown = "browser_unknown"
+
 // Flow runs sign-ins.
 type Flow struct {
 	Realms   *identity.Realms
@@ -31,6 +34,15 @@ type Flow struct {
 	Attempts session.AttemptStore
 	Sessions *session.Manager
 	Audit    audit.Recorder
+	// ChangeLocal changes a local password with the one that is known; account.Service.ChangePassword is one. Nil leaves that to the reset.
+	ChangeLocal func(ctx context.Context, identifier, current, fresh string) error
+	// Sealer seals what is kept for asking the provider later, and what waits for a second factor. Nil keeps nothing: no session is checked
+	// again, and the provider is not told who signs out.
+	Sealer *token.Sealer
+	// Once remembers the logout tokens that were used, and which challenges of passkeys were answered.
+	Once token.OnceStore
+	// Count takes each sign-out that a provider told us of: back_channel or front_channel. Nil counts nothing.
+	Count func(provider, how string)
 	// LocalEnabled offers the local password to people whose address no provider has.
 	LocalEnabled bool
 	// BaseURL is public_url plus path_prefix.
@@ -39,10 +51,8 @@ type Flow struct {
 	Prefix string
 	// Factors are the second factors; nil asks for none.
 	Factors *mfa.Service
-	// Pending keeps what waits for a second factor, and Sealer seals it. Once remembers which challenges of passkeys were answered.
+	// Pending keeps what waits for a second factor.
 	Pending session.PendingStore
-	Sealer  *token.Sealer
-	Once    token.OnceStore
 	// IsAdmin reports whether somebody administers the gateway; nil is nobody.
 	IsAdmin func(email string, groups []string) bool
 	// Now is the clock; nil is time.Now.
@@ -57,8 +67,8 @@ type Request struct {
 	Provider string
 	// ReturnTo is where the person was going, as received.
 	ReturnTo string
-	// Password belongs to Flow.Password alone.
-	Password string
+	// Password belongs to Flow.Password and Flow.ChangePassword alone, NewPassword to the latter.
+	Password, NewPassword string
 	// Remember keeps the session when the browser closes.
 	Remember bool
 	// SelectAccount asks a provider to offer other accounts.
@@ -83,25 +93,15 @@ func (f *Flow) Begin(w http.ResponseWriter, r *http.Request, req Request) (Step,
 }
 
 // Password checks a password against the directory that was chosen, or the directory or local account that the identifier belongs to. A wrong name or
-// password is identity.ErrWrongPassword; a state that only the right password reveals is a fault with a sentence. An
+// password is identity.ErrWrongPassword; a state that only the right password reveals is a fault with a sentence, and an
+// *identity.MustChange where a new password ends it; Step.Provider is then the directory. An
 // identifier whose provider has its own page is sent there: its password is none of ours.
 func (f *Flow) Password(w http.ResponseWriter, r *http.Request, req Request) (Step, error) {
 	ctx := r.Context()
-	p := progress{identifier: req.Identifier, returnTo: f.returnTo(req.ReturnTo), remember: req.Remember}
-	if req.Provider == "" {
-		p.provider, p.local = f.route(req.Identifier)
-	} else if p.provider, _ = f.Realms.Get(req.Provider); p.provider == nil {
-		return Step{}, errNoProvider
+	p, err := f.whose(ctx, req)
+	if err != nil {
+		return Step{}, err
 	}
-	if p.local {
-		// Only now, with a password in hand, may it matter whether a local account exists: the page before is the same for all.
-		known, err := f.Accounts.HasLocal(ctx, req.Identifier)
-		if err != nil {
-			return Step{}, err
-		}
-		p.local = known || p.provider == nil
-	}
-	var err error
 	switch checker, _ := p.provider.(identity.PasswordChecker); {
 	case p.local:
 		p.via = account.OwnerLocal
@@ -110,7 +110,7 @@ func (f *Flow) Password(w http.ResponseWriter, r *http.Request, req Request) (St
 		p.via = checker.Info().ID
 		if p.identity, err = f.askDirectory(ctx, checker, req); err != nil {
 			f.refused(ctx, p, err)
-			return Step{}, err
+			return byDirectory(p), err
 		}
 		p.account, err = f.Accounts.Admit(ctx, p.identity)
 	}
@@ -120,24 +120,23 @@ func (f *Flow) Password(w http.ResponseWriter, r *http.Request, req Request) (St
 	return f.Next(w, r, p)
 }
 
-// askDirectory asks a directory about a password, and stops asking where somebody guesses: the directory's own counter would lock the
-// person out of everything else as well.
-func (f *Flow) askDirectory(ctx context.Context, checker identity.PasswordChecker, req Request) (identity.Identity, error) {
-	key := throttle.Key("directory", checker.Info().ID+"\x00"+identity.Normalize(req.Identifier))
-	allowed, _, err := f.Accounts.Lockout.Begin(ctx, key)
-	if err != nil {
-		return identity.Identity{}, err
+// whose finds who is asked about a password.
+func (f *Flow) whose(ctx context.Context, req Request) (progress, error) {
+	p := progress{identifier: req.Identifier, returnTo: f.returnTo(req.ReturnTo), remember: req.Remember}
+	if req.Provider == "" {
+		p.provider, p.local = f.route(req.Identifier)
+	} else if p.provider, _ = f.Realms.Get(req.Provider); p.provider == nil {
+		return p, errNoProvider
 	}
-	if !allowed {
-		return identity.Identity{}, fault.New(fault.TooMany, "There were too many wrong passwords for this name. Wait a while before you try again.").
-			WithReason("locked").WithNext(fault.NextHelp)
+	if p.local {
+		// Only now, with a password in hand, may it matter whether a local account exists: the page before is the same for all.
+		known, err := f.Accounts.HasLocal(ctx, req.Identifier)
+		if err != nil {
+			return p, err
+		}
+		p.local = known || p.provider == nil
 	}
-	id, err := checker.CheckPassword(ctx, req.Identifier, req.Password)
-	if !errors.Is(err, identity.ErrWrongPassword) {
-		// Right, or not looked at: a directory that is down must not use up somebody's tries.
-		err = errors.Join(err, f.Accounts.Lockout.Succeed(ctx, key))
-	}
-	return id, err
+	return p, nil
 }
 
 // Callback finishes an attempt with what a redirect provider sent back. Every failure is a fault with a sentence; none
@@ -185,7 +184,7 @@ func (f *Flow) take(r *http.Request, providerID string, state []string) (session
 		return session.Attempt{}, errStale.WithReason("state_malformed")
 	}
 	if !ok {
-		return session.Attempt{}, errStale.WithReason("browser_unknown")
+		return session.Attempt{}, errStale.WithReason(ReasonBrowserUnknown)
 	}
 	a, err := f.Attempts.TakeAttempt(r.Context(), token.Digest(state[0]), browser, providerID, f.now())
 	if fault.Is(err, fault.NotFound) {
@@ -194,23 +193,19 @@ func (f *Flow) take(r *http.Request, providerID string, state []string) (session
 	return a, err
 }
 
-// SignOut ends the session and returns where the browser goes next: the provider's sign-out page or our own.
+// SignOut ends the session and returns where the browser goes next: the provider's sign-out page or our own. The next sign-in waits for a
+// click, or the provider would sign the person straight in again.
 func (f *Flow) SignOut(w http.ResponseWriter, r *http.Request) (string, error) {
 	own := f.Prefix + "/signed-out"
+	f.Sessions.WaitForClick(w)
 	s, err := f.Sessions.End(w, r)
 	if err != nil || s == nil {
 		return own, err
 	}
 	ctx := r.Context()
 	f.Audit.Record(ctx, audit.Event{Kind: audit.SignOut, AccountID: s.AccountID, Provider: s.Provider}.From(ctx))
-	provider, _ := f.Realms.Get(s.Provider)
-	if out, ok := provider.(identity.SignOuter); ok {
-		// The session is gone already: a provider that is slow or down must not keep the person from seeing that.
-		ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-		defer cancel()
-		if there, err := out.SignOutURL(ctx, s.IDToken, f.BaseURL+"/signed-out"); err == nil && there != "" {
-			return there, nil
-		}
+	if there := f.leave(ctx, s); there != "" {
+		return there, nil
 	}
 	return own, nil
 }
@@ -239,7 +234,10 @@ func (f *Flow) route(identifier string) (p identity.Provider, local bool) {
 func (f *Flow) refused(ctx context.Context, p progress, err error) {
 	reason := "error"
 	var e *fault.Error
+	var wrong identity.WrongPassword
 	switch {
+	case errors.As(err, &wrong) && wrong.Reason != "":
+		reason = wrong.Reason
 	case errors.Is(err, identity.ErrWrongPassword):
 		reason = "wrong_password"
 	case errors.As(err, &e) && e.Reason != "":

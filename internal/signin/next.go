@@ -1,9 +1,9 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"net/http"
-	"slices"
 	"time"
 
 	"crmgate/internal/account"
@@ -25,6 +25,8 @@ const (
 	StepRedirect
 	// StepPassword shows the password page.
 	StepPassword
+	// StepElsewhere says where a password is changed that cannot be changed here: at Provider, or, without one, by a reset.
+	StepElsewhere
 	// StepDone sends the browser to URL, where it was going; the session has started.
 	StepDone
 	// StepFactor sends the browser to URL, a page that asks for a second factor or for setting one up.
@@ -38,8 +40,18 @@ type Step struct {
 	URL string
 	// Codes are fresh recovery codes, to be shown once before the browser goes on to URL.
 	Codes []string
-	// Provider is whose password StepPassword asks for; nil where it is a local one or must not be told.
+	// Provider is whose password StepPassword asks for, or whose answer an error is; nil where it is a local one or must not be told.
 	Provider *identity.Info
+	// Used belongs to StepDone.
+	Used Way
+}
+
+// Way is how somebody signed in, for offering it first the next time.
+type Way struct {
+	// Provider is the provider id or "local".
+	Provider string
+	// Identifier is the address, or the name of somebody without one.
+	Identifier string
 }
 
 // progress is what is known of a sign-in so far. Next reads nothing else.
@@ -118,7 +130,7 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, p progress) (Step,
 	email, doubtful := f.address(p)
 	s := session.Session{
 		AccountID: a.ID, Email: email, EmailDoubtful: doubtful, Name: a.Name, Username: a.Username, Groups: a.Groups, Provider: p.via,
-		Issuer: p.identity.Issuer, Subject: p.identity.Subject, ProviderSession: p.identity.SessionID, IDToken: p.identity.IDToken,
+		Issuer: p.identity.Issuer, Subject: p.identity.Subject, ProviderSession: p.identity.SessionID,
 		AMR: p.identity.AMR, AuthTime: p.identity.AuthTime, Remember: p.remember,
 	}
 	if p.via != account.OwnerLocal {
@@ -134,6 +146,7 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, p progress) (Step,
 	if s.AuthTime.IsZero() || s.AuthTime.After(f.now()) {
 		s.AuthTime = f.now()
 	}
+	f.keep(&s, p.identity)
 	started, err := f.Sessions.Start(w, r, s)
 	if err != nil {
 		return Step{}, err
@@ -146,7 +159,7 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, p progress) (Step,
 		return Step{}, err
 	}
 	f.Audit.Record(ctx, audit.Event{Kind: audit.SignIn, AccountID: a.ID, Provider: p.via}.From(ctx))
-	return Step{Kind: StepDone, URL: p.returnTo}, nil
+	return Step{Kind: StepDone, URL: p.returnTo, Used: Way{Provider: p.via, Identifier: cmp.Or(a.Email, a.Username)}}, nil
 }
 
 // recheck looks at the account again now that the session exists. An administrator may have disabled it, or a reset may have
@@ -198,22 +211,13 @@ func (p progress) stale() error {
 // it belongs to another provider, which alone may say who somebody at its domain is: a partner's provider must not be able to name
 // the customer's director.
 func (f *Flow) address(p progress) (email string, doubtful bool) {
-	email = p.account.Email
-	if p.via == account.OwnerLocal {
-		return email, false
-	}
-	owner, ok := f.Realms.Find(email)
-	switch {
-	case ok && owner.Info().ID == p.via:
-		return email, false
-	case ok && !takesEverybody(owner.Info(), email):
-		return "", true
-	}
-	return email, p.identity.EmailDoubtful
+	return addressFor(f.Realms, p.via, p.account.Email, p.identity.EmailDoubtful)
 }
 
-// takesEverybody reports whether a provider has an address only because it has every one that nobody else has.
-func takesEverybody(info identity.Info, email string) bool {
-	domain, _ := identity.Domain(identity.Normalize(email))
-	return !slices.Contains(info.Domains, domain) && !slices.Contains(info.Emails, identity.Normalize(email))
+// addressFor is address for what somebody (a provider, or "local") says at a moment.
+func addressFor(realms *identity.Realms, via, email string, saidDoubtful bool) (_ string, doubtful bool) {
+	if via == account.OwnerLocal {
+		return email, false
+	}
+	return realms.Vouched(via, email, saidDoubtful)
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"crmgate/internal/account"
 	"crmgate/internal/fault"
@@ -17,8 +18,10 @@ type Confirm struct {
 	// Password asks for the password that they sign in with; Provider names whose it is, empty for one of ours.
 	Password bool
 	Provider string
-	// URL leads to signing in again at a provider, where there is no password to ask for here.
+	// URL leads to signing in again, where there is no password to ask for here.
 	URL string
+	// Rule is true where a rule asks for a second factor that the provider is trusted with.
+	Rule bool
 	// Who is the address or name to show.
 	Who, ReturnTo string
 }
@@ -32,14 +35,23 @@ func (f *Flow) Fresh(r *http.Request, s *session.Session) (bool, error) {
 	if has, err := f.hasFactor(r, s.AccountID); err != nil || has {
 		return false, err
 	}
-	age := f.now().Sub(s.AuthTime)
-	return age >= 0 && age < f.Factors.Config().Fresh, nil
+	return f.within(s.AuthTime), nil
 }
 
-// provenLately reports whether a factor was proven within factors.fresh.
-func (f *Flow) provenLately(s *session.Session) bool {
-	age := f.now().Sub(s.FactorAt)
-	return !s.FactorAt.IsZero() && age >= 0 && age < f.Factors.Config().Fresh
+// provenLately reports whether a factor of ours was proven within factors.fresh.
+func (f *Flow) provenLately(s *session.Session) bool { return f.within(s.FactorAt) }
+
+// within reports whether a moment lies within factors.fresh.
+func (f *Flow) within(at time.Time) bool {
+	age := f.now().Sub(at)
+	return !at.IsZero() && age > -time.Minute && age < f.Factors.Config().Fresh // another replica's clock may be ahead
+}
+
+// theirs reports whether the session's provider is trusted with second factors and has seen one: it is asked for the next one, too.
+func (f *Flow) theirs(s *session.Session) bool {
+	provider, ok := f.Realms.Get(s.Provider)
+	_, redirects := provider.(identity.Redirector)
+	return ok && redirects && provider.Info().Factor != identity.FactorAlways && s.FactorAt.IsZero() && !s.Who().FactorAt.IsZero()
 }
 
 func (f *Flow) hasFactor(r *http.Request, accountID string) (bool, error) {
@@ -67,8 +79,9 @@ func (f *Flow) StepUp(r *http.Request, raw string) (Step, *Confirm, error) {
 		return Step{}, nil, err
 	}
 	own := f.own(to)
-	fresh := f.provenLately(s)
-	if own && !fresh {
+	fresh := f.within(s.Who().FactorAt) // what rules look at
+	if own {
+		// What a provider saw does not open what protects the account here.
 		if fresh, err = f.Fresh(r, s); err != nil {
 			return Step{}, nil, err
 		}
@@ -84,10 +97,14 @@ func (f *Flow) StepUp(r *http.Request, raw string) (Step, *Confirm, error) {
 	case choices.Enrolled:
 		ticket, err := f.hold(r, sessionHolder(s.ID), waiting{For: forStepUp, AccountID: s.AccountID, ReturnTo: to, Kind: choices.Ways[0].Kind})
 		return Step{Kind: StepFactor, URL: f.factorURL("", ticket)}, nil, err
-	case !own:
-		return Step{Kind: StepFactor, URL: f.enrolURL(to)}, nil, nil
+	case own:
+		return Step{}, f.confirm(s, to), nil
+	case f.theirs(s):
+		c := f.confirm(s, to)
+		c.Rule = true
+		return Step{}, c, nil
 	}
-	return Step{}, f.confirm(s, to), nil
+	return Step{Kind: StepFactor, URL: f.enrolURL(to)}, nil, nil
 }
 
 // confirm says how a session without a factor shows that it is still them.
@@ -98,14 +115,16 @@ func (f *Flow) confirm(s *session.Session, to string) *Confirm {
 	}
 	provider, ok := f.Realms.Get(s.Provider)
 	switch {
+	case !ok && s.Provider != account.OwnerLocal, !s.FactorAt.IsZero() && s.Provider == account.OwnerLocal:
+		// Also where a factor was proven in this session and is gone since: "mfa" in its amr must not be renewed by a password.
+		c.URL = f.signInURL(to)
 	case s.Provider == account.OwnerLocal:
 		c.Password = true
-	case !ok:
-		c.URL = f.signInURL(to)
 	default:
 		info := provider.Info()
 		c.Provider = info.Name
-		if _, c.Password = provider.(identity.PasswordChecker); !c.Password {
+		_, c.Password = provider.(identity.PasswordChecker)
+		if c.Password = c.Password && s.FactorAt.IsZero(); !c.Password {
 			c.URL = f.Prefix + "/sign-in/" + url.PathEscape(info.ID) + "?" + url.Values{"return_to": {to}, "again": {"1"}}.Encode()
 		}
 	}

@@ -178,7 +178,7 @@ func (b *browser) prove(p *person, amr ...string) (Step, error) {
 			}
 			a.PasswordChangedAt = password.ChangedAt
 		} else {
-			pr.identity.IDToken = "token"
+			pr.identity.IDToken, pr.identity.Issuer, pr.identity.Subject = "token", "ldap", "u1"
 		}
 		return b.w.Next(w, r, pr)
 	})

@@ -218,7 +218,7 @@ func (d *DB) AdoptAccount(ctx context.Context, id string, link account.Link) (*a
 		if a.State == account.Invited {
 			a.State = account.Active
 		}
-		for _, table := range []string{"passwords", "one_time_tokens", "local_identifiers"} {
+		for _, table := range []string{"passwords", "one_time_tokens", "local_identifiers", "access_tokens"} {
 			if err := exec(ctx, q, "DELETE FROM "+table+" WHERE account_id = $1", id); err != nil {
 				return nil, err
 			}

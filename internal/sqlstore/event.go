@@ -16,12 +16,13 @@ const recordTimeout = 3 * time.Second
 // maxField is how much is kept of what a stranger may send in any length, in bytes.
 const maxField = 512
 
-const eventColumns = "at, kind, account_id, identifier, actor, provider, reason, address, user_agent, reference"
+const eventColumns = "at, kind, account_id, identifier, actor, provider, reason, address, user_agent, reference, rule, request, detail"
 
 func scanEvent(r row) (audit.Event, error) {
 	var e audit.Event
 	var when int64
-	err := r.Scan(&when, &e.Kind, &e.AccountID, &e.Identifier, &e.Actor, &e.Provider, &e.Reason, &e.Address, &e.UserAgent, &e.Reference)
+	err := r.Scan(&when, &e.Kind, &e.AccountID, &e.Identifier, &e.Actor, &e.Provider, &e.Reason, &e.Address, &e.UserAgent, &e.Reference,
+		&e.Rule, &e.Request, &e.Detail)
 	e.Time = at(when)
 	return e, err
 }
@@ -35,11 +36,13 @@ func (d *DB) Record(ctx context.Context, e audit.Event) {
 	}
 	e.Identifier, e.UserAgent, e.Reference = clip(e.Identifier, maxField), clip(e.UserAgent, maxField), clip(e.Reference, maxField)
 	e.Actor, e.Provider, e.Reason, e.Address = clip(e.Actor, maxField), clip(e.Provider, maxField), clip(e.Reason, maxField), clip(e.Address, maxField)
+	e.Rule, e.Request, e.Detail = clip(e.Rule, maxField), clip(e.Request, maxField), clip(e.Detail, 2*maxField)
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	_, err := write(bounded, d, step{verb: "record security event"}, func(ctx context.Context, q queryer) (struct{}, error) {
-		return struct{}{}, exec(ctx, q, "INSERT INTO events (id, seq, "+eventColumns+") VALUES ("+values(12)+")", token.NewID(), d.nextSeq(),
-			ms(e.Time), e.Kind, e.AccountID, e.Identifier, e.Actor, e.Provider, e.Reason, e.Address, e.UserAgent, e.Reference)
+		return struct{}{}, exec(ctx, q, "INSERT INTO events (id, seq, "+eventColumns+") VALUES ("+values(15)+")", token.NewID(), d.nextSeq(),
+			ms(e.Time), e.Kind, e.AccountID, e.Identifier, e.Actor, e.Provider, e.Reason, e.Address, e.UserAgent, e.Reference,
+			e.Rule, e.Request, e.Detail)
 	})
 	level, message := slog.LevelInfo, "security event"
 	attrs := eventAttrs(e)
@@ -56,6 +59,7 @@ func eventAttrs(e audit.Event) []slog.Attr {
 	for _, f := range []struct{ name, value string }{
 		{"account_id", e.AccountID}, {"identifier", e.Identifier}, {"actor", e.Actor}, {"provider", e.Provider}, {"reason", e.Reason},
 		{"address", e.Address}, {"user_agent", e.UserAgent}, {"reference", e.Reference},
+		{"rule", e.Rule}, {"request", e.Request}, {"detail", e.Detail},
 	} {
 		if f.value != "" {
 			attrs = append(attrs, slog.String(f.name, f.value))

@@ -48,7 +48,7 @@ func (c Config) Validate() fault.Problems {
 }
 
 // DB implements account.Store, account.PasswordStore, account.TokenStore, session.Store, session.AttemptStore, throttle.Store,
-// token.KeyStore, audit.Recorder and audit.Reader. It is safe for concurrent use.
+// token.KeyStore, bearer.Store, audit.Recorder, audit.Reader and audit.Sweeper. It is safe for concurrent use.
 type DB struct {
 	// Log gets a line for every security event and one at level error for each that could not be stored; nil is slog.Default.
 	Log *slog.Logger

@@ -7,6 +7,7 @@ import (
 
 	"crmgate/internal/account"
 	"crmgate/internal/audit"
+	"crmgate/internal/bearer"
 	"crmgate/internal/mfa"
 	"crmgate/internal/session"
 	"crmgate/internal/sqlstore"
@@ -28,6 +29,8 @@ var _ interface {
 	token.OnceStore
 	audit.Recorder
 	audit.Reader
+	audit.Sweeper
+	bearer.Store
 } = (*sqlstore.DB)(nil)
 
 // open opens a store that is closed when the test ends.
@@ -55,6 +58,7 @@ func suites(t *testing.T, d *sqlstore.DB) {
 	t.Run("Accounts", func(t *testing.T) { storetest.Accounts(t, d) })
 	t.Run("Throttle", func(t *testing.T) { storetest.Throttle(t, d) })
 	t.Run("Once", func(t *testing.T) { storetest.Once(t, d) })
+	t.Run("AccessTokens", func(t *testing.T) { storetest.AccessTokens(t, d) })
 	t.Run("Keys", func(t *testing.T) { storetest.Keys(t, d) })
 	t.Run("Audit", func(t *testing.T) { storetest.Audit(t, d) })
 }

@@ -14,6 +14,7 @@ import (
 type AuditStore interface {
 	audit.Recorder
 	audit.Reader
+	audit.Sweeper
 }
 
 // Audit is the contract of audit.Recorder and audit.Reader.
@@ -41,6 +42,18 @@ func Audit(t *testing.T, s AuditStore) {
 			t.Errorf("%d events; want one, cut to a reasonable length", len(got))
 		}
 	})
+	t.Run("old events are forgotten", func(t *testing.T) {
+		id, at := token.NewID(), now().AddDate(-20, 0, 0)
+		old, young := audit.Event{Time: at, Kind: audit.SignIn, AccountID: id}, audit.Event{Time: at.Add(time.Hour), Kind: audit.SignOut, AccountID: id}
+		s.Record(t.Context(), old)
+		s.Record(t.Context(), young)
+		n, err := s.SweepEvents(t.Context(), young.Time)
+		ok(t, err)
+		got, err := s.ListEvents(t.Context(), audit.Filter{AccountID: id})
+		ok(t, err)
+		same(t, "events left", []audit.Event{young}, got)
+		same(t, "events swept", 1, n)
+	})
 	t.Run("many at once", func(t *testing.T) {
 		id := token.NewID()
 		together(50, func(int) error {
@@ -56,7 +69,8 @@ func Audit(t *testing.T, s AuditStore) {
 func auditFilters(t *testing.T, s AuditStore) {
 	id, at := token.NewID(), now()
 	full := audit.Event{Time: at, Kind: audit.PasswordSet, AccountID: id, Identifier: "ann", Actor: "cli", Provider: "local", Reason: "reset",
-		Address: "2001:db8::1", UserAgent: "Mozilla", Reference: "r1"}
+		Address: "2001:db8::1", UserAgent: "Mozilla", Reference: "r1",
+		Rule: "administration", Request: "GET /admin", Detail: "missing: the group crm-admins"}
 	old := audit.Event{Time: at.Add(-time.Hour), Kind: audit.SignIn, AccountID: id}
 	// Two in one millisecond: the later recorded is the newer.
 	tie := audit.Event{Time: at, Kind: audit.SignIn, AccountID: id, Reason: "second"}

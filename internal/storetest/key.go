@@ -36,6 +36,23 @@ func Keys(t *testing.T, s token.KeyStore) {
 			same(t, "ListKeys after a second first key", []token.Key{first}, got)
 		}
 	})
+	t.Run("withdrawn", func(t *testing.T) {
+		purpose, other := token.NewID(), token.NewID()
+		first, second, third := newKey(purpose, now()), newKey(purpose, now().Add(time.Second)), newKey(purpose, now().Add(2*time.Second))
+		for i, k := range []token.Key{first, second, third} {
+			ok(t, s.CreateKey(t.Context(), k, i == 0))
+		}
+		ok(t, s.CreateKey(t.Context(), newKey(other, now()), true))
+		n, err := s.DeleteKeys(t.Context(), purpose, third.ID)
+		ok(t, err)
+		got, err := s.ListKeys(t.Context(), purpose)
+		ok(t, err)
+		same(t, "keys left", []token.Key{third}, got)
+		same(t, "keys withdrawn", 2, n)
+		got, err = s.ListKeys(t.Context(), other)
+		ok(t, err)
+		same(t, "keys of another purpose", 1, len(got))
+	})
 	t.Run("replicas that start at once", func(t *testing.T) {
 		for range 5 {
 			purpose := token.NewID()

@@ -53,6 +53,15 @@ func NewMemory() *Memory {
 		sessions: map[string]session.Session{}, once: map[[2]string]time.Time{}, failures: map[string]*failure{}}
 }
 
+// Person adds an active local account and returns its id.
+func (m *Memory) Person(email string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a := account.Account{ID: token.NewID(), Owner: account.OwnerLocal, Email: email, State: account.Active}
+	m.accounts[a.ID] = a
+	return a.ID
+}
+
 func missing() error { return fault.New(fault.NotFound, "There is no such record.") }
 func exists() error  { return fault.New(fault.Conflict, "It exists already.") }
 
@@ -516,6 +525,20 @@ func (m *Memory) DeleteAccountSessions(_ context.Context, accountID, except stri
 		}
 	}
 	return ids, nil
+}
+
+// DeleteProviderSessions implements session.Store.
+func (m *Memory) DeleteProviderSessions(_ context.Context, provider, issuer, subject, sid string) (out []session.Ended, _ error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id, s := range m.sessions {
+		named := sid != "" && s.ProviderSession == sid || sid == "" && subject != "" && s.Subject == subject
+		if named && s.Provider == provider && (issuer == "" || s.Issuer == issuer) {
+			delete(m.sessions, id)
+			out = append(out, session.Ended{ID: id, AccountID: s.AccountID})
+		}
+	}
+	return out, nil
 }
 
 // ListSessions implements session.Store.

@@ -22,6 +22,7 @@ func newSession(accountID string, at time.Time) *session.Session {
 		IdleTimeout: 30 * time.Minute, Address: "2001:db8::1", UserAgent: "Mozilla/5.0 (X11)", Remember: true,
 		Grant: "key.sealed", CheckedAt: at.Add(time.Second), FactorAt: at.Add(-time.Second), Device: "device-1",
 		PasswordExpires: at.Add(100 * time.Hour), PasswordChangeURL: "https://id.example.com/change?a=1",
+		CheckAfter: at.Add(time.Minute), UnansweredSince: at.Add(-time.Minute),
 	}
 }
 
@@ -32,6 +33,7 @@ func Sessions(t *testing.T, s session.Store) {
 	t.Run("update", func(t *testing.T) { sessionUpdate(t, s) })
 	t.Run("delete", func(t *testing.T) { sessionDelete(t, s) })
 	t.Run("accounts apart", func(t *testing.T) { sessionAccounts(t, s) })
+	t.Run("providers apart", func(t *testing.T) { sessionProviders(t, s) })
 	t.Run("sweep", func(t *testing.T) { sessionSweep(t, s) })
 	t.Run("hostile text", func(t *testing.T) { sessionHostile(t, s) })
 	t.Run("created once", func(t *testing.T) {
@@ -83,6 +85,7 @@ func sessionUpdate(t *testing.T, s session.Store) {
 	got, err := s.UpdateSession(t.Context(), want.ID, func(one *session.Session) error {
 		one.Groups, one.Grant, one.FactorAt = want.Groups, want.Grant, want.FactorAt
 		one.AccountID, one.SecretDigest, one.ExpiresAt, one.LastSeen = "other", "other", time.Time{}, time.Time{} // stay as they were
+		one.Issuer, one.Subject, one.ProviderSession = "other", "other", "other"
 		return nil
 	})
 	ok(t, err)

@@ -34,12 +34,7 @@ func (l *Limiter) Allow(address string) bool {
 	if l.PerMinute <= 0 {
 		return true
 	}
-	l.once.Do(func() {
-		l.clients = otter.Must(&otter.Options[netip.Prefix, *rate.Limiter]{
-			MaximumSize:      maxClients,
-			ExpiryCalculator: otter.ExpiryAccessing[netip.Prefix, *rate.Limiter](forgetAfter),
-		})
-	})
+	l.open()
 	key := network(address)
 	client, ok := l.clients.GetIfPresent(key)
 	if !ok {
@@ -52,6 +47,15 @@ func (l *Limiter) Allow(address string) bool {
 		now = l.Now
 	}
 	return client.AllowN(now(), 1)
+}
+
+func (l *Limiter) open() {
+	l.once.Do(func() {
+		l.clients = otter.Must(&otter.Options[netip.Prefix, *rate.Limiter]{
+			MaximumSize:      maxClients,
+			ExpiryCalculator: otter.ExpiryAccessing[netip.Prefix, *rate.Limiter](forgetAfter),
+		})
+	})
 }
 
 // network returns what an address is counted by: a single IPv4 address, the /64 that one IPv6 subscriber gets, and the zero

@@ -23,4 +23,6 @@ type KeyStore interface {
 	// CreateKey stores a key. Where onlyFirst is set and the purpose has a key already, nothing is stored and no error
 	// is returned: two replicas that start at once end with one key.
 	CreateKey(ctx context.Context, k Key, onlyFirst bool) error
+	// DeleteKeys removes the keys of a purpose but for some ids and returns how many. What they sealed or signed is lost.
+	DeleteKeys(ctx context.Context, purpose string, except ...string) (int, error)
 }

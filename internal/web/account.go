@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"time"
@@ -17,6 +18,8 @@ type accountPage struct {
 	Local     bool
 	ChangeURL string
 	Groups    []string
+	// PasswordEnd is set where a company password ends soon.
+	PasswordEnd *passwordEnd
 
 	SignedInAt, ExpiresAt time.Time
 }
@@ -35,10 +38,10 @@ func (h *Handler) account(w http.ResponseWriter, r *http.Request) error {
 	}
 	data := accountPage{
 		Name: s.Name, Email: s.Email, Username: s.Username, Provider: s.Provider, Local: s.Provider == account.OwnerLocal,
-		Groups: s.Groups, SignedInAt: s.SignedInAt, ExpiresAt: s.ExpiresAt,
+		Groups: s.Groups, SignedInAt: s.SignedInAt, ExpiresAt: s.ExpiresAt, PasswordEnd: h.passwordEnd(s),
 	}
 	if info, ok := h.provider(s); ok {
-		data.Provider, data.ChangeURL = info.Name, info.Password.ChangeURL
+		data.Provider, data.ChangeURL = info.Name, cmp.Or(s.PasswordChangeURL, info.Password.ChangeURL)
 	}
 	return h.Pages.Render(w, r, http.StatusOK, "account", data)
 }

@@ -114,6 +114,9 @@ func (h *Handler) factorRoutes(at func(path string, get, post handlerFunc)) {
 
 // step goes on to what the flow decided.
 func (h *Handler) step(w http.ResponseWriter, r *http.Request, next signin.Step, added bool) error {
+	if next.Kind == signin.StepDone {
+		h.remember(w, next.Used)
+	}
 	if len(next.Codes) > 0 {
 		return h.Pages.Render(w, r, http.StatusOK, "factor_codes", codesPage{Codes: next.Codes, Continue: next.URL, Added: added})
 	}

@@ -12,9 +12,9 @@ import (
 // confirmPage is the Data of the page "factor_confirm".
 type confirmPage struct {
 	Who, Provider, ReturnTo, Problem string
-	// Password asks for it; otherwise URL leads to signing in again.
-	Password bool
-	URL      string
+	// Password asks for it; otherwise URL leads to signing in again. Rule says that a rule wants it.
+	Password, Rule bool
+	URL            string
 }
 
 func (h *Handler) showStepUp(w http.ResponseWriter, r *http.Request) error {
@@ -29,7 +29,7 @@ func (h *Handler) stepOrConfirm(w http.ResponseWriter, r *http.Request, status i
 	if c == nil || next.URL != "" {
 		return h.step(w, r, next, false)
 	}
-	return h.Pages.Render(w, r, status, "factor_confirm", confirmPage{Who: c.Who, Provider: c.Provider, ReturnTo: c.ReturnTo, Problem: problem, Password: c.Password, URL: c.URL})
+	return h.Pages.Render(w, r, status, "factor_confirm", confirmPage{Who: c.Who, Provider: c.Provider, ReturnTo: c.ReturnTo, Problem: problem, Password: c.Password, Rule: c.Rule, URL: c.URL})
 }
 
 func (h *Handler) confirmPassword(w http.ResponseWriter, r *http.Request) error {

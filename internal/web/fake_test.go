@@ -34,6 +34,7 @@ var (
 	}
 	fabrikam  = identity.Info{ID: "fabrikam", Name: "Fabrikam", Domains: []string{"fabrikam.com"}, Redirects: true, Password: identity.PasswordHelp{ResetURL: "https://reset.fabrikam.com/"}}
 	directory = identity.Info{ID: "directory", Name: "Corporate directory", Domains: []string{"corp.example.com"}}
+	staff     = identity.Info{ID: "staff", Name: "Staff directory", Domains: []string{"staff.example.com"}, Password: identity.PasswordHelp{ChangeHere: true}}
 )
 
 type fakeProvider identity.Info
@@ -56,6 +57,11 @@ func (f *fakeFlow) Begin(_ http.ResponseWriter, _ *http.Request, req signin.Requ
 }
 
 func (f *fakeFlow) Password(_ http.ResponseWriter, _ *http.Request, req signin.Request) (signin.Step, error) {
+	f.requests = append(f.requests, req)
+	return f.step, f.err
+}
+
+func (f *fakeFlow) ChangePassword(_ http.ResponseWriter, _ *http.Request, req signin.Request) (signin.Step, error) {
 	f.requests = append(f.requests, req)
 	return f.step, f.err
 }
@@ -117,11 +123,14 @@ func (f *fakeAccounts) RedeemToken(ctx context.Context, p account.Purpose, link,
 }
 
 type fakeSessions struct {
-	s   *session.Session
-	err error
+	s    *session.Session
+	err  error
+	pace session.Pace
 }
 
 func (f fakeSessions) Lookup(*http.Request) (*session.Session, error) { return f.s, f.err }
+
+func (f fakeSessions) Pace(http.ResponseWriter, *http.Request) session.Pace { return f.pace }
 
 // world is a Handler over fakes, with real pages.
 type world struct {
@@ -142,7 +151,7 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	realms := identity.NewRealms(fakeProvider(contoso), fakeProvider(fabrikam), fakeProvider(directory))
+	realms := identity.NewRealms(fakeProvider(contoso), fakeProvider(fabrikam), fakeProvider(directory), fakeProvider(staff))
 	w := &world{flow: &fakeFlow{}, accounts: &fakeAccounts{realms: realms}, log: log}
 	w.Handler = &web.Handler{
 		Flow: w.flow, Accounts: w.accounts, Sessions: fakeSessions{}, Realms: realms, Pages: pages, Prefix: "/_gate", BaseURL: "https://crm.example.com/_gate",

@@ -33,15 +33,21 @@ const (
 type Sessions interface {
 	// Lookup returns the live session of a request, nil where there is none; an error means that nobody can know.
 	Lookup(r *http.Request) (*session.Session, error)
+	// Pace decides whether a browser may be sent to a provider without a click, and counts it.
+	Pace(w http.ResponseWriter, r *http.Request) session.Pace
 }
 
 // Handler serves the gateway's own pages.
 type Handler struct {
-	Flow     Flow
-	Accounts Accounts
-	Sessions Sessions
-	Realms   *identity.Realms
-	Pages    *page.Pages
+	Flow Flow
+	// Logouts takes the providers' logout messages; nil answers them with 404.
+	Logouts Logouts
+	// Universal takes requests to end all sessions of a person; nil answers them with 404.
+	Universal UniversalLogouts
+	Accounts  Accounts
+	Sessions  Sessions
+	Realms    *identity.Realms
+	Pages     *page.Pages
 	// Prefix is server.path_prefix.
 	Prefix string
 	// BaseURL is public_url plus path_prefix, for addresses that programs read.
@@ -57,6 +63,10 @@ type Handler struct {
 	MailedReset bool
 	// LinkLifetime is how long a mailed reset link works; zero is not mentioned.
 	LinkLifetime time.Duration
+	// Explain finds what is known about an error code in a text that somebody typed; nil offers no such help.
+	Explain func(text string) (identity.Advice, bool)
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
 	// MinLength is the shortest new password, in characters.
 	MinLength int
 	Limits    Limits
@@ -80,6 +90,8 @@ type Limits struct {
 	Resets *throttle.Limiter
 	// Links counts one-time links opened and used.
 	Links *throttle.Limiter
+	// Logouts counts bad logout tokens, and front-channel requests.
+	Logouts *throttle.Limiter
 }
 
 type handlerFunc = func(http.ResponseWriter, *http.Request) error
@@ -92,6 +104,7 @@ func (h *Handler) Routes() http.Handler {
 	at("/{$}", h.index, nil)
 	at("/sign-in", h.showSignIn, h.signIn)
 	at("/sign-in/password", h.showPassword, h.password)
+	at("/sign-in/change-password", h.showChange, h.change)
 	at("/sign-in/{provider}", h.startProvider, nil)
 	at("/callback/{provider}", h.callback, h.callback)
 	at("/reset", h.showReset, h.reset)
@@ -101,11 +114,19 @@ func (h *Handler) Routes() http.Handler {
 	at("/invite/{token}", h.openLink(inviteLink()), nil)
 	at("/sign-out", h.showSignOut, h.signOut)
 	at("/signed-out", h.signedOut, nil)
+	if h.Logouts != nil {
+		at("/logout/backchannel/{provider}", nil, asProgram(h.backChannel))
+		at("/logout/frontchannel/{provider}", h.frontChannel, nil)
+	}
+	if h.Universal != nil {
+		at("/logout/universal/{provider}", nil, asProgram(h.universalLogout))
+	}
 	at("/help", h.help, nil)
 	at("/account", h.account, nil)
 	h.factorRoutes(at)
 	at("/session", asProgram(h.session), nil)
 	at("/jwks.json", asProgram(h.keys), nil)
+	at("/client-jwks.json", asProgram(h.clientKeys), nil)
 	mux.Handle("/.well-known/change-password", h.on(h.changePassword, nil))
 	at("/assets/", func(w http.ResponseWriter, r *http.Request) error {
 		h.Pages.Assets().ServeHTTP(w, r)
@@ -214,7 +235,7 @@ func hurry(w http.ResponseWriter) (relax func()) {
 
 // word cuts what a stranger wrote down to something that may stand in a log line as a reason.
 func word(s string) string {
-	known := []string{"identifier", "password", "password_confirm", "remember", "return_to", "provider", "switch"}
+	known := []string{"identifier", "password", "password_confirm", "current_password", "remember", "return_to", "provider", "switch", "logout_token"}
 	if slices.Contains(known, s) {
 		return s
 	}

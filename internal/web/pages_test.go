@@ -4,11 +4,14 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"crmgate/internal/fault"
 	"crmgate/internal/identity"
+	"crmgate/internal/session"
 	"crmgate/internal/signin"
 )
 
@@ -17,7 +20,46 @@ func withLink(r *http.Request) {
 	r.AddCookie(&http.Cookie{Name: "crmgate_invite", Value: goodLink})
 }
 
+// changeForm is a complete form of the page that changes a password.
+const changeForm = "provider=staff&identifier=ann@staff.example.com&current_password=old&password=correct+horse&password_confirm=correct+horse"
+
+// mustChange is a directory that lets nobody in before they have a new password.
+func mustChange(at identity.Info) func(*world) {
+	return func(v *world) {
+		v.flow.step.Provider = &at
+		v.flow.err = &identity.MustChange{Here: at.Password.ChangeHere, Expired: true, Err: fault.New(fault.Forbidden, "Your password at "+at.Name+" has expired.")}
+	}
+}
+
 func asks(v *world) { v.flow.step = signin.Step{Kind: signin.StepPassword} }
+
+// details is what a provider's refusal shows for IT.
+var details = []fault.Detail{
+	{Name: "From", Value: "Contoso"}, {Name: "Code", Value: "AADSTS50105"}, {Name: "Time", Value: "2026-11-22 09:30:00 UTC"},
+	{Name: "Correlation ID", Value: "9b2e4d10-7777-4888-9999-aaaabbbbcccc"},
+}
+
+func refusedThere(v *world) {
+	v.flow.err = fault.New(fault.Forbidden, "Your sign-in at Contoso worked, but you have not been given access to this application. Please ask your administrator to assign you to it.").
+		WithTitle("You have no access to this application yet").WithDetails(details...).WithNext(fault.NextHelp)
+}
+
+func expiredThere(v *world) {
+	v.flow.err = fault.New(fault.Forbidden, "Your password at Contoso has expired. Change it there, then sign in again.").WithTitle("Your password has expired").
+		WithDetails(details...).WithNext(fault.Next{Label: "Change it at Contoso", Path: "/help", Away: "https://change.contoso.com/"})
+}
+
+// explains knows one code.
+func explains(v *world) {
+	known := contoso
+	known.Kind = "entra"
+	v.Realms = identity.NewRealms(fakeProvider(known), fakeProvider(fabrikam))
+	v.Explain = func(text string) (identity.Advice, bool) {
+		return identity.Advice{Code: "AADSTS50055", Kinds: []string{"entra"}, Vendor: "Microsoft", Title: "Your password has expired",
+			Text: "Your password at {name} has expired. Change it there, then sign in again.", Step: identity.StepChange,
+			ForIT: "Nothing to mend.", MoreURL: "https://login.microsoftonline.com/error?code=50055"}, text == "AADSTS50055"
+	}
+}
 
 // shows are all pages in all their states.
 var shows = map[string]struct {
@@ -35,6 +77,19 @@ var shows = map[string]struct {
 	"password, wrong":           {"POST", "/_gate/sign-in/password", "identifier=ann@partner.example&password=x", func(v *world) { v.flow.err = identity.ErrWrongPassword }, 401, true},
 	"password, nothing typed":   {"POST", "/_gate/sign-in/password", "identifier=ann@partner.example&password=", nil, 422, true},
 	"password, provider chosen": {"GET", "/_gate/sign-in/directory", "", asks, 200, false},
+	"change":                    {"GET", "/_gate/sign-in/change-password", "", nil, 200, false},
+	"change, directory":         {"GET", "/_gate/sign-in/change-password?provider=staff", "", nil, 200, false},
+	"change, signed in":         {"GET", "/_gate/sign-in/change-password", "", func(v *world) { v.Sessions = fakeSessions{s: annSession("staff")} }, 200, false},
+	"change, nothing typed":     {"POST", "/_gate/sign-in/change-password", "provider=staff", nil, 422, true},
+	"change, mismatch":          {"POST", "/_gate/sign-in/change-password", changeForm + "x", nil, 422, true},
+	"change, wrong":             {"POST", "/_gate/sign-in/change-password", changeForm, func(v *world) { v.flow.err = identity.ErrWrongPassword }, 401, true},
+	"change, refused": {"POST", "/_gate/sign-in/change-password", changeForm, func(v *world) {
+		v.flow.err = fault.New(fault.Invalid, "The new password is too short for Staff directory.")
+	}, 422, true},
+	"change, must":              {"POST", "/_gate/sign-in/password", "identifier=ann@staff.example.com&password=x", mustChange(staff), 403, false},
+	"change, must elsewhere":    {"POST", "/_gate/sign-in/password", "identifier=ann@contoso.com&password=x", mustChange(contoso), 403, false},
+	"change, elsewhere":         {"GET", "/_gate/sign-in/change-password?provider=contoso", "", nil, 200, false},
+	"change, elsewhere, no way": {"GET", "/_gate/sign-in/change-password?provider=directory", "", nil, 200, false},
 	"reset":                     {"GET", "/_gate/reset", "", nil, 200, false},
 	"reset, nothing typed":      {"POST", "/_gate/reset", "identifier=", nil, 422, true},
 	"reset, sent":               {"POST", "/_gate/reset", "identifier=ann@partner.example", nil, 200, false},
@@ -50,13 +105,26 @@ var shows = map[string]struct {
 	"link expired":              {"GET", "/_gate/reset/set", "", func(v *world) { v.accounts.used = true }, 410, false},
 	"sign-out":                  {"GET", "/_gate/sign-out", "", func(v *world) { v.Sessions = fakeSessions{s: annSession("contoso")} }, 200, false},
 	"signed out":                {"GET", "/_gate/signed-out", "", nil, 200, false},
-	"help":                      {"GET", "/_gate/help", "", nil, 200, false},
-	"account":                   {"GET", "/_gate/account", "", func(v *world) { v.Sessions = fakeSessions{s: annSession("contoso")} }, 200, false},
-	"account, local":            {"GET", "/_gate/account", "", func(v *world) { v.Sessions = fakeSessions{s: annSession("local")} }, 200, false},
-	"nothing here":              {"GET", "/_gate/no/such/page", "", nil, 404, false},
-	"wrong method":              {"PUT", "/_gate/sign-in", "", nil, 405, false},
-	"refused":                   {"GET", "/_gate/callback/contoso?x=1", "", func(v *world) { v.flow.err = fault.New(fault.Forbidden, "Not you.") }, 403, false},
-	"broken":                    {"GET", "/_gate/account", "", func(v *world) { v.Sessions = fakeSessions{err: errors.New("store is down")} }, 500, false},
+	"signed out there, too":     {"GET", "/_gate/signed-out?state=good", "", func(v *world) { v.Logouts = &fakeLogouts{} }, 200, false},
+	"sign-in, in circles": {"GET", "/_gate/sign-in?return_to=/deals", "", func(v *world) {
+		v.Direct, v.Sessions = "contoso", fakeSessions{pace: session.PaceLoop}
+	}, 200, false},
+	"refused there": {"GET", "/_gate/callback/contoso?error=access_denied", "", refusedThere, 403, false},
+	"expired there": {"GET", "/_gate/callback/contoso?error=access_denied", "", expiredThere, 403, false},
+	"help":          {"GET", "/_gate/help", "", nil, 200, false},
+	"help, code":    {"GET", "/_gate/help?code=AADSTS50055", "", explains, 200, false},
+	"help, no code": {"GET", "/_gate/help?code=help+me", "", explains, 200, true},
+	"account, password ends": {"GET", "/_gate/account", "", func(v *world) {
+		s := annSession("contoso")
+		s.PasswordExpires = time.Now().Add(74 * time.Hour)
+		v.Sessions = fakeSessions{s: s}
+	}, 200, false},
+	"account":        {"GET", "/_gate/account", "", func(v *world) { v.Sessions = fakeSessions{s: annSession("contoso")} }, 200, false},
+	"account, local": {"GET", "/_gate/account", "", func(v *world) { v.Sessions = fakeSessions{s: annSession("local")} }, 200, false},
+	"nothing here":   {"GET", "/_gate/no/such/page", "", nil, 404, false},
+	"wrong method":   {"PUT", "/_gate/sign-in", "", nil, 405, false},
+	"refused":        {"GET", "/_gate/callback/contoso?x=1", "", func(v *world) { v.flow.err = fault.New(fault.Forbidden, "Not you.") }, 403, false},
+	"broken":         {"GET", "/_gate/account", "", func(v *world) { v.Sessions = fakeSessions{err: errors.New("store is down")} }, 500, false},
 }
 
 // Every page is whole, can be used with a keyboard and a screen reader, and needs no script.
@@ -155,7 +223,8 @@ func checkForms(t *testing.T, page *node) {
 		}
 	}
 	for _, n := range page.all(t, "form") {
-		if n.attr["method"] != "post" || !strings.HasPrefix(n.attr["action"], "/_gate/") || !n.has(t, "button[type=submit]") {
+		looksUp := n.attr["action"] == "/_gate/help#answer" // changes nothing, and may be a bookmark
+		if (n.attr["method"] != "post" && !looksUp) || !strings.HasPrefix(n.attr["action"], "/_gate/") || !n.has(t, "button[type=submit]") {
 			t.Errorf("form %v", n.attr)
 		}
 	}
@@ -193,5 +262,55 @@ func TestFieldsForPasswordManagers(t *testing.T) {
 	}
 	if !strings.Contains(page.words(), "At least 15 characters") {
 		t.Error("the rules are not on the page")
+	}
+}
+
+func TestHelpExplainsCodes(t *testing.T) {
+	known := identity.Advice{Code: "AADSTS50055", Kinds: []string{"entra"}, Vendor: "Microsoft", Title: "Your password has expired",
+		Text: "Your password at {name} has expired.", Step: identity.StepChange, ForIT: "Nothing.", MoreURL: "https://login.microsoftonline.com/error?code=50055"}
+	for name, tc := range map[string]struct {
+		answer  identity.Advice
+		ok      bool
+		kinds   []string // of Contoso and Fabrikam
+		want    []string
+		not     []string
+		problem bool
+	}{
+		"of one provider here": {known, true, []string{"entra", "okta"}, []string{"AADSTS50055 means", "Your password at Contoso has expired.", "https://change.contoso.com/",
+			"For your IT department: Nothing.", "https://login.microsoftonline.com/error?code=50055"}, []string{"{name}", "typed"}, false},
+		"of several here": {known, true, []string{"entra", "entra"}, []string{"Your password at Microsoft has expired.", "https://change.contoso.com/", "Reset it at Fabrikam"},
+			[]string{"{name}"}, false},
+		"of nobody here": {known, true, nil, []string{"Your password at Microsoft has expired.", "Whom to ask"}, []string{"{name}", "Change it at Contoso"}, false},
+		"unknown number": {identity.Advice{Code: "AADSTS99999", Kinds: []string{"entra"}, Vendor: "Microsoft", MoreURL: "https://login.microsoftonline.com/error?code=99999"}, true, nil,
+			[]string{"AADSTS99999", "A code of Microsoft's that we have no words for"}, []string{"99999 means"}, false},
+		"no code": {identity.Advice{}, false, nil, []string{"There is no code in it that we know."}, []string{"typed", "AADSTS50055"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			one, two := contoso, fabrikam
+			if len(tc.kinds) == 2 {
+				one.Kind, two.Kind = tc.kinds[0], tc.kinds[1]
+			}
+			w := newWorld(t)
+			w.Realms = identity.NewRealms(fakeProvider(one), fakeProvider(two))
+			w.Explain = func(text string) (identity.Advice, bool) {
+				if text != "<b>typed</b>" {
+					t.Errorf("asked about %q", text)
+				}
+				return tc.answer, tc.ok
+			}
+			rec := w.do("GET", "/_gate/help?code="+url.QueryEscape(" <b>typed</b>\n"), "")
+			checkPage(t, rec, tc.problem)
+			words := parse(t, rec.Body.String()).one(t, "main").words()
+			for _, s := range tc.want {
+				if !strings.Contains(words, s) && !strings.Contains(rec.Body.String(), `href="`+s) {
+					t.Errorf("%q is missing:\n%s", s, words)
+				}
+			}
+			for _, s := range tc.not {
+				if strings.Contains(words, s) {
+					t.Errorf("%q is there:\n%s", s, words)
+				}
+			}
+		})
 	}
 }

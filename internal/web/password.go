@@ -39,7 +39,8 @@ func (h *Handler) showPassword(w http.ResponseWriter, r *http.Request) error {
 }
 
 // wrongPassword is one sentence for every reason, on purpose.
-const wrongPassword = "That name and password do not belong together. Check both and try again. After several wrong tries sign-in pauses for a while."
+const wrongPassword = "That name and password do not belong together. Check both and try again. " +
+	"After several wrong tries sign-in pauses for a while, also with the right password."
 
 func (h *Handler) password(w http.ResponseWriter, r *http.Request) error {
 	if err := allow(h.Limits.Passwords, r, fault.NextSignIn); err != nil {
@@ -63,6 +64,10 @@ func (h *Handler) password(w http.ResponseWriter, r *http.Request) error {
 	step, err := h.Flow.Password(w, r, req)
 	if errors.Is(err, identity.ErrWrongPassword) {
 		return h.Pages.Render(w, r, http.StatusUnauthorized, "password", h.passwordPage(req, wrongPassword))
+	}
+	var must *identity.MustChange
+	if errors.As(err, &must) {
+		return h.mustChange(w, r, step, req, must)
 	}
 	if err != nil {
 		return err

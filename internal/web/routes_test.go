@@ -31,6 +31,7 @@ func TestMethods(t *testing.T) {
 		"/_gate/account":               "GET, HEAD",
 		"/_gate/session":               "GET, HEAD",
 		"/_gate/jwks.json":             "GET, HEAD",
+		"/_gate/client-jwks.json":      "GET, HEAD",
 		"/_gate/assets/style.css":      "GET, HEAD",
 		"/.well-known/change-password": "GET, HEAD",
 	} {
@@ -181,8 +182,8 @@ func TestHelp(t *testing.T) {
 		}
 	}
 	page.one(t, "form[action=/_gate/reset] input[name=identifier]")
-	if n := len(page.all(t, "details")); n != 4 {
-		t.Errorf("%d ways to sign in, want three providers and the local one", n)
+	if n := len(page.all(t, "details")); n != 5 {
+		t.Errorf("%d ways to sign in, want four providers and the local one", n)
 	}
 	t.Run("a dangerous link in the configuration", func(t *testing.T) {
 		w := newWorld(t)

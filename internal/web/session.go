@@ -17,6 +17,8 @@ type sessionAnswer struct {
 	AMR        []string       `json:"amr"`
 	SignedInAt time.Time      `json:"signed_in_at"`
 	ExpiresAt  time.Time      `json:"expires_at"`
+	// PasswordExpiresAt lets the CRM say it where people are; absent where it is not known.
+	PasswordExpiresAt time.Time `json:"password_expires_at,omitzero"`
 }
 
 type sessionAccount struct {
@@ -37,7 +39,7 @@ func (h *Handler) session(w http.ResponseWriter, r *http.Request) error {
 		Account:  sessionAccount{ID: s.AccountID, Email: s.Email, Name: s.Name},
 		Provider: s.Provider,
 		Groups:   append([]string{}, s.Groups...), AMR: append([]string{}, s.AMR...),
-		SignedInAt: s.SignedInAt.UTC(), ExpiresAt: s.ExpiresAt.UTC(),
+		SignedInAt: s.SignedInAt.UTC(), ExpiresAt: s.ExpiresAt.UTC(), PasswordExpiresAt: s.PasswordExpires.UTC(),
 	})
 }
 

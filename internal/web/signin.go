@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"crmgate/internal/fault"
+	"crmgate/internal/session"
 	"crmgate/internal/signin"
 )
 
@@ -15,6 +16,8 @@ type Flow interface {
 	Begin(w http.ResponseWriter, r *http.Request, req signin.Request) (signin.Step, error)
 	// Password checks a password; a wrong one is identity.ErrWrongPassword.
 	Password(w http.ResponseWriter, r *http.Request, req signin.Request) (signin.Step, error)
+	// ChangePassword changes a password with the one that is known, and signs in with it.
+	ChangePassword(w http.ResponseWriter, r *http.Request, req signin.Request) (signin.Step, error)
 	// Callback finishes a sign-in at a provider.
 	Callback(w http.ResponseWriter, r *http.Request, providerID string, params url.Values) (signin.Step, error)
 	// SignOut ends the session and returns where the browser goes next.
@@ -30,26 +33,68 @@ type signInPage struct {
 	// Switch asks providers to offer other accounts.
 	Switch    bool
 	Providers []way
+	// LastUsed is how this device signed in the last time, and OtherURL leads to the page without it.
+	LastUsed *lastUsedWay
+	OtherURL string
 	// SignedInAs and Continue are set where the browser is signed in already.
 	SignedInAs, Continue string
 	// Challenge and PasskeyOptions offer passkeys; empty does not.
 	Challenge, PasskeyOptions string
+	// PasswordEnd is set where the company password of who is signed in ends soon.
+	PasswordEnd *passwordEnd
 }
+
+// lastUsedWay is shown above the field that it fills in. Provider is empty for a password of our own.
+type lastUsedWay struct{ Identifier, Provider string }
 
 func (h *Handler) showSignIn(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	req := signin.Request{ReturnTo: returnTo(q), SelectAccount: q.Get("switch") != ""}
 	if h.Direct != "" {
-		redirect(w, r, h.startURL(h.Direct, req))
-		return nil
+		if done, err := h.sendOn(w, r, req); done || err != nil {
+			return err
+		}
 	}
 	data := h.signInPage(req, "")
 	// Who cannot be looked up is shown the page as a stranger is; signing in will say what is wrong.
 	if s, err := h.Sessions.Lookup(r); err == nil && s != nil && !req.SelectAccount {
 		data.SignedInAs, data.Continue = s.Email, signin.ReturnTo(req.ReturnTo)
+		data.PasswordEnd = h.passwordEnd(s)
+	}
+	if req.SelectAccount {
+		h.forget(w, r)
+	} else if used, name, ok := h.lastUsed(r); ok && data.SignedInAs == "" {
+		data.Identifier, data.LastUsed = used.Identifier, &lastUsedWay{Identifier: used.Identifier, Provider: name}
+		data.OtherURL = h.below("/sign-in", "return_to", req.ReturnTo, "switch", "1")
 	}
 	h.offerPasskey(w, r, &data)
 	return h.Pages.Render(w, r, http.StatusOK, "sign_in", data)
+}
+
+// signInLoopPage is the Data of the page "sign_in_loop".
+type signInLoopPage struct {
+	Provider, URL string
+}
+
+// sendOn sends the browser to the only provider there is, unless the person should click first: after a sign-out, or where the browser
+// comes back again and again.
+func (h *Handler) sendOn(w http.ResponseWriter, r *http.Request, req signin.Request) (done bool, err error) {
+	pace := session.PaceGo
+	if !req.SelectAccount { // that was a click
+		pace = h.Sessions.Pace(w, r)
+	}
+	switch pace {
+	case session.PaceWait:
+		return false, nil
+	case session.PaceLoop:
+		data := signInLoopPage{URL: h.startURL(h.Direct, req)}
+		if p, ok := h.Realms.Get(h.Direct); ok {
+			data.Provider = p.Info().Name
+		}
+		return true, h.Pages.Render(w, r, http.StatusOK, "sign_in_loop", data)
+	}
+	redirect(w, r, h.startURL(h.Direct, req))
+	return true, nil
 }
 
 func (h *Handler) signInPage(req signin.Request, problem string) signInPage {
@@ -112,7 +157,11 @@ const noWayIn = "Nobody signs in here with an address like that. Check it for ty
 // next shows what the flow decided.
 func (h *Handler) next(w http.ResponseWriter, r *http.Request, step signin.Step, req signin.Request) error {
 	switch step.Kind {
-	case signin.StepRedirect, signin.StepDone, signin.StepFactor:
+	case signin.StepFactor:
+		redirect(w, r, step.URL)
+		return nil
+	case signin.StepRedirect, signin.StepDone:
+		h.remember(w, step.Used)
 		redirect(w, r, step.URL)
 		return nil
 	case signin.StepPassword:

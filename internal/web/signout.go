@@ -3,6 +3,8 @@ package web
 import (
 	"fmt"
 	"net/http"
+
+	"crmgate/internal/signin"
 )
 
 // signOutPage is the Data of the page "sign_out".
@@ -29,13 +31,25 @@ func (h *Handler) signOut(w http.ResponseWriter, r *http.Request) error {
 
 // signedOutPage is the Data of the page "signed_out".
 type signedOutPage struct {
+	// Again is where signing in begins.
+	Again string
+	// Provider is the name of the provider that has ended its own session, too; empty where we do not know of any.
+	Provider string
 	// Redirects is true where a provider may keep a session of its own.
 	Redirects bool
 }
 
 // signedOut stays where it is: going on to sign-in by itself would sign people in again at a provider that still knows them.
 func (h *Handler) signedOut(w http.ResponseWriter, r *http.Request) error {
-	var data signedOutPage
+	data := signedOutPage{Again: h.Prefix + "/sign-in"}
+	if h.Direct != "" { // the click on it is the one that the sign-in page would wait for
+		data.Again = h.startURL(h.Direct, signin.Request{})
+	}
+	if h.Logouts != nil {
+		if p, ok := h.Realms.Get(h.Logouts.SignedOutAt(r.URL.Query().Get("state"))); ok {
+			data.Provider = p.Info().Name
+		}
+	}
 	for _, info := range h.infos() {
 		data.Redirects = data.Redirects || info.Redirects
 	}

@@ -41,7 +41,7 @@ function newProvider() {
     rotateRefreshToken: true,
     // offline_access is dropped by the library unless prompt=consent; Entra ID and Okta don't ask for that.
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
-    enabledJWA: { idTokenSigningAlgValues: ['RS256', 'PS256', 'ES256', 'ES384'] },
+    enabledJWA: { idTokenSigningAlgValues: ['RS256', 'PS256', 'ES256', 'ES384'], userinfoSigningAlgValues: ['RS256', 'PS256', 'ES256', 'ES384'] },
     ttl: {
       AccessToken: 300, AuthorizationCode: 60, Grant: 86400, IdToken: 300, Interaction: 600, RefreshToken: 86400, Session: 86400,
     },
@@ -51,6 +51,7 @@ function newProvider() {
     features: {
       devInteractions: { enabled: false },
       userinfo: { enabled: true },
+      jwtUserinfo: { enabled: true },
       revocation: { enabled: true },
       backchannelLogout: { enabled: true },
       rpInitiatedLogout: { enabled: true, logoutSource: confirmLogout },
