@@ -13,6 +13,7 @@ import (
 	"crmgate/internal/account"
 	"crmgate/internal/app"
 	"crmgate/internal/identity"
+	"crmgate/internal/mfa"
 )
 
 func newUserCommand() *cobra.Command {
@@ -94,8 +95,9 @@ func newUserListCommand() *cobra.Command {
 // shown is one account as `user show` prints it.
 type shown struct {
 	*account.Account
-	LockedUntil time.Time     `json:"locked_until,omitzero"`
-	Sessions    []sessionLine `json:"sessions"`
+	LockedUntil time.Time       `json:"locked_until,omitzero"`
+	Factors     []mfa.Enrolment `json:"factors"`
+	Sessions    []sessionLine   `json:"sessions"`
 }
 
 func newUserShowCommand() *cobra.Command {
@@ -116,7 +118,11 @@ func newUserShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			v := shown{Account: a, LockedUntil: locked, Sessions: sessionLines(list)}
+			factors, err := c.Factors.List(ctx, a.ID)
+			if err != nil {
+				return err
+			}
+			v := shown{Account: a, LockedUntil: locked, Factors: append([]mfa.Enrolment{}, factors...), Sessions: sessionLines(list)}
 			if *asJSON {
 				return printJSON(cmd.OutOrStdout(), v)
 			}
@@ -142,6 +148,9 @@ func printAccount(w io.Writer, v shown) {
 	row("last sign-in", stamp(v.LastSignIn))
 	if !v.LockedUntil.IsZero() {
 		row("locked until", stamp(v.LockedUntil))
+	}
+	for _, e := range v.Factors {
+		row("second factor", fmt.Sprintf("%s (%s), since %s, last used %s", e.Name, e.Kind, stamp(e.CreatedAt), stamp(e.UsedAt)))
 	}
 	for _, s := range v.Sessions {
 		row("session", fmt.Sprintf("%s  from %s, last seen %s", s.ID, s.Address, stamp(s.LastSeen)))

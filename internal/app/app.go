@@ -129,7 +129,7 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 		Factors: a.Factors, Pending: a.DB, IsAdmin: a.isAdmin,
 	}
 	pages := &web.Handler{
-		Flow: flow, Logouts: flow, Universal: flow, Factors: flow, OwnFactors: a.Factors, Notices: a.Accounts,
+		Flow: flow, Logouts: flow, Universal: flow,
 		Accounts: a.Accounts, Sessions: a.Sessions, Realms: a.Realms, Pages: a.Pages, Prefix: prefix,
 		BaseURL: a.baseURL(), Secure: a.Sessions.Secure,
 		Direct: a.onlyWayIn(), Local: cfg.Local.Enabled,
@@ -152,6 +152,9 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 		return nil, err
 	}
 	// A proxy that asks carries the method and the Origin of the request it asks about, so it stands outside the protection of our forms.
+	if !a.Factors.Off() {
+		pages.Factors, pages.OwnFactors, pages.Notices = flow, a.Factors, a.Accounts
+	}
 	mux := http.NewServeMux()
 	mux.Handle(prefix+"/auth", a.Pages.Handle(gate.Forward))
 	mux.Handle(prefix+"/auth/", a.Pages.Handle(gate.Forward))

@@ -51,7 +51,7 @@
 //	63B-4 3.1.2        look-up secrets             recovery.go
 //	63B-4 3.1.3        out of band                 email.go and sms.go; mail is not one of them and is treated as Weak
 //	63B-4 3.1.4        one-time passwords          totp.go: one acceptance for a period, seed sealed, throttled
-//	63B-4 3.1.7, 3.2.5 WebAuthn, verifier name     passkey.go: origin and RP id from public_url alone; TestPasskeyForeignOrigin, web TestPasskeysInBrowser
+//	63B-4 3.1.7, 3.2.5 WebAuthn, verifier name     passkey.go: origin and RP id from public_url alone; TestPasskeyForeignOrigin, app TestPasskeysInBrowser
 //	63B-4 3.2.2        100 tries at most           throttle.Config.Validate
 //	63B-4 4.2          reauthentication            session's timeouts; factors.fresh; signin.Flow.StepUp
 //
