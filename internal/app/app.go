@@ -143,6 +143,9 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 			Logouts: perMinute(240),
 		},
 	}
+	if !a.Factors.Off() {
+		pages.Factors, pages.OwnFactors, pages.Notices = flow, a.Factors, a.Accounts
+	}
 	exempt := []string{
 		"POST " + prefix + "/callback/{provider}",           // form_post: proves itself by state and browser cookie
 		"POST " + prefix + "/logout/backchannel/{provider}", // proves itself by its signature
@@ -152,9 +155,6 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 		return nil, err
 	}
 	// A proxy that asks carries the method and the Origin of the request it asks about, so it stands outside the protection of our forms.
-	if !a.Factors.Off() {
-		pages.Factors, pages.OwnFactors, pages.Notices = flow, a.Factors, a.Accounts
-	}
 	mux := http.NewServeMux()
 	mux.Handle(prefix+"/auth", a.Pages.Handle(gate.Forward))
 	mux.Handle(prefix+"/auth/", a.Pages.Handle(gate.Forward))
