@@ -40,7 +40,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(errors.New(usageSentence(err))) })
 	root.AddCommand(
 		newDemoCommand(), newServeCommand(), newCheckCommand(), newExplainCommand(), newSchemaCommand(),
-		newUserCommand(), newSessionCommand(), newAuditCommand(), newKeysCommand(), newTokenCommand(), newVersionCommand(),
+		newUserCommand(), newPasswordsCommand(), newMailCommand(), newSessionCommand(), newAuditCommand(), newKeysCommand(), newTokenCommand(), newVersionCommand(),
 	)
 	root.Version = version()
 	root.SetVersionTemplate("crmgate {{.Version}}\n")

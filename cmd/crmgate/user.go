@@ -14,14 +14,17 @@ import (
 	"crmgate/internal/app"
 	"crmgate/internal/identity"
 	"crmgate/internal/mfa"
+	"crmgate/internal/throttle"
 )
 
 func newUserCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "user", Short: "Invite people and look after their accounts", RunE: needSubcommand}
 	cmd.AddCommand(newUserListCommand(), newUserShowCommand(), newUserInviteCommand(), newUserResetCommand(),
-		newUserActCommand("unlock", "End a lockout after wrong passwords", "is unlocked", (*account.Service).Unlock),
+		newUserUnlockCommand(),
 		newUserActCommand("disable", "Keep an account out and end its sessions", "is disabled; its sessions have ended", (*account.Service).Disable),
 		newUserActCommand("enable", "Let a disabled account in again", "is enabled", (*account.Service).Enable),
+		newUserActCommand("delete", "Remove an account; for 30 days it can be restored", "is removed; 'crmgate user restore' brings it back within 30 days", (*account.Service).Remove),
+		newUserRestoreCommand(),
 		newUserActCommand("revoke", "End every session of an account", "has no sessions any more", (*account.Service).Revoke),
 		newUserClearFactorsCommand(), newUserRecoveryCommand(),
 	)
@@ -42,6 +45,23 @@ func targetFlags(cmd *cobra.Command) target {
 	return t
 }
 
+// listed is one account as `user list` prints it.
+type listed struct {
+	*account.Account
+	LockedUntil time.Time `json:"locked_until,omitzero"`
+}
+
+// lockNote is what a lock is called beside the state.
+func lockNote(until time.Time) string {
+	switch {
+	case until.IsZero():
+		return ""
+	case throttle.Endless(until, time.Now()):
+		return "locked until a new password or unlock"
+	}
+	return "locked until " + stamp(until)
+}
+
 // find returns the one account that t names.
 func (t target) find(ctx context.Context, s *account.Service) (*account.Account, error) {
 	if *t.id != "" {
@@ -51,9 +71,14 @@ func (t target) find(ctx context.Context, s *account.Service) (*account.Account,
 	if err != nil {
 		return nil, err
 	}
+	return one(found, *t.email, "nobody has the address %s; 'crmgate user list' shows who is there")
+}
+
+// one returns the only account that was found.
+func one(found []*account.Account, email, none string) (*account.Account, error) {
 	switch len(found) {
 	case 0:
-		return nil, fmt.Errorf("nobody has the address %s; 'crmgate user list' shows who is there", *t.email)
+		return nil, fmt.Errorf(none, email)
 	case 1:
 		return found[0], nil
 	}
@@ -61,7 +86,7 @@ func (t target) find(ctx context.Context, s *account.Service) (*account.Account,
 	for _, a := range found {
 		ids = append(ids, fmt.Sprintf("--id %s (%s)", a.ID, a.Owner))
 	}
-	return nil, fmt.Errorf("several accounts have the address %s; choose one: %s", *t.email, strings.Join(ids, ", "))
+	return nil, fmt.Errorf("several accounts have the address %s; choose one: %s", email, strings.Join(ids, ", "))
 }
 
 func newUserListCommand() *cobra.Command {
@@ -69,22 +94,35 @@ func newUserListCommand() *cobra.Command {
 	file := configFlag(cmd)
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
 	email := cmd.Flags().String("email", "", "only this `ADDRESS`")
+	deleted := cmd.Flags().Bool("deleted", false, "list removed accounts, which can be restored")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return withCore(cmd, *file, func(ctx context.Context, c *app.Core) error {
-			list, err := c.Accounts.Store.ListAccounts(ctx, account.Filter{Email: identity.Normalize(*email)})
+			list, err := c.Accounts.Store.ListAccounts(ctx, account.Filter{Email: identity.Normalize(*email), Deleted: *deleted})
+			if err != nil {
+				return err
+			}
+			locks, err := c.Accounts.ListLocked(ctx, list)
 			if err != nil {
 				return err
 			}
 			if *asJSON {
-				if list == nil {
-					list = []*account.Account{}
+				out := []listed{}
+				for _, a := range list {
+					out = append(out, listed{a, locks[a.ID]})
 				}
-				return printJSON(cmd.OutOrStdout(), list)
+				return printJSON(cmd.OutOrStdout(), out)
 			}
 			tw := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
 			fmt.Fprintln(tw, "ID\tEMAIL\tNAME\tOWNER\tSTATE\tLAST SIGN-IN")
 			for _, a := range list {
-				fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", a.ID, a.Email, a.Name, a.Owner, a.State, stamp(a.LastSignIn))
+				state := string(a.State)
+				if !a.DeletedAt.IsZero() {
+					state = "removed " + stamp(a.DeletedAt)
+				}
+				if note := lockNote(locks[a.ID]); note != "" {
+					state += ", " + note
+				}
+				fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", a.ID, a.Email, a.Name, a.Owner, state, stamp(a.LastSignIn))
 			}
 			return tw.Flush()
 		})
@@ -143,11 +181,14 @@ func printAccount(w io.Writer, v shown) {
 	row("username", v.Username)
 	row("owner", v.Owner)
 	row("state", string(v.State))
+	if !v.DeletedAt.IsZero() {
+		row("removed", stamp(v.DeletedAt))
+	}
 	row("groups", strings.Join(v.Groups, ", "))
 	row("created", stamp(v.CreatedAt))
 	row("last sign-in", stamp(v.LastSignIn))
 	if !v.LockedUntil.IsZero() {
-		row("locked until", stamp(v.LockedUntil))
+		row("lock", lockNote(v.LockedUntil))
 	}
 	for _, e := range v.Factors {
 		row("second factor", fmt.Sprintf("%s (%s), since %s, last used %s", e.Name, e.Kind, stamp(e.CreatedAt), stamp(e.UsedAt)))
@@ -176,6 +217,9 @@ came is invited again. Where mail is off the link is printed: give it to the per
 			a, link, err := c.Accounts.Invite(ctx, inv, actor)
 			if link == "" {
 				return err
+			}
+			if gone, err := c.Accounts.FindRemoved(ctx, a.Email); err == nil && len(gone) > 0 {
+				fmt.Fprintf(cmd.ErrOrStderr(), "Note: a removed account had this address. This is a new one; to have the former back, delete this one and use 'crmgate user restore --id %s'.\n", gone[0].ID)
 			}
 			if p, ok := c.Realms.Find(a.Email); ok {
 				fmt.Fprintf(cmd.ErrOrStderr(), "Note: %s is sent to %s to sign in. This local account signs in by its user name only%s.\n", a.Email, p.Info().Name,
@@ -229,24 +273,4 @@ func tellLink(cmd *cobra.Command, c *app.Core, print bool, link, what, email str
 		fmt.Fprintf(cmd.ErrOrStderr(), "Mail is off: give the link above to %s yourself. It works once.\n", email)
 	}
 	return nil
-}
-
-// newUserActCommand is a command that does one thing to one account.
-func newUserActCommand(name, short, done string, act func(s *account.Service, ctx context.Context, id, actor string) error) *cobra.Command {
-	cmd := &cobra.Command{Use: name, Short: short, Args: noArgs}
-	file, who := configFlag(cmd), targetFlags(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return withCore(cmd, *file, func(ctx context.Context, c *app.Core) error {
-			a, err := who.find(ctx, c.Accounts)
-			if err != nil {
-				return err
-			}
-			if err := act(c.Accounts, ctx, a.ID, actor); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s.\n", a.Email, done)
-			return err
-		})
-	}
-	return cmd
 }

@@ -36,9 +36,14 @@ type Account struct {
 	CreatedAt  time.Time `json:"created_at"`
 	UpdatedAt  time.Time `json:"updated_at"`
 	LastSignIn time.Time `json:"last_sign_in,omitzero"`
+	// DeletedAt is when the account was removed, zero for one that is there. A removed account is Disabled and has no names that can be
+	// typed; RestoreAccount brings it back.
+	DeletedAt time.Time `json:"deleted_at,omitzero"`
 
 	// PasswordChangedAt is when the password that Service.CheckPassword has just proven was set. Stores leave it out.
 	PasswordChangedAt time.Time `json:"-"`
+	// PasswordExpires is when that password must be changed, zero for never.
+	PasswordExpires time.Time `json:"-"`
 }
 
 // Local is the right to hold a local password. Its zero value holds none; Account.Local is the only source of others.
@@ -64,6 +69,8 @@ type Link struct {
 type Filter struct {
 	Email, Owner string
 	State        State
+	// Deleted lists removed accounts instead of those that are there.
+	Deleted bool
 }
 
 // Store keeps accounts and links. Implementations are safe for concurrent use by several processes, return fault.NotFound
@@ -72,11 +79,11 @@ type Store interface {
 	// CreateAccount stores a new account, with its link where one is given, in one step. Two local accounts may share neither
 	// address nor username, nor may one's username be another's address; two accounts may not share a link.
 	CreateAccount(ctx context.Context, a *Account, link *Link) error
-	// GetAccount returns an account by id.
+	// GetAccount returns an account by id, also a removed one.
 	GetAccount(ctx context.Context, id string) (*Account, error)
 	// FindLocal returns the local account whose address or username is the normalized identifier.
 	FindLocal(ctx context.Context, identifier string) (*Account, error)
-	// FindByLink returns the account a corporate identity is tied to.
+	// FindByLink returns the account a corporate identity is tied to, also a removed one.
 	FindByLink(ctx context.Context, l Link) (*Account, error)
 	// ListAccounts returns the accounts that a filter lets through, by address.
 	ListAccounts(ctx context.Context, f Filter) ([]*Account, error)
@@ -89,6 +96,18 @@ type Store interface {
 	AdoptAccount(ctx context.Context, id string, link Link) (*Account, error)
 	// DeleteAccount removes an account and all that hangs on it.
 	DeleteAccount(ctx context.Context, id string) error
+}
+
+// RemovedStore keeps removed accounts for a while. Implementations are safe for concurrent use by several processes.
+type RemovedStore interface {
+	// RemoveAccount disables an account, frees its names for others and ends its one-time tokens, in one step. An account that was
+	// removed already stays as it is.
+	RemoveAccount(ctx context.Context, id string, now time.Time) error
+	// RestoreAccount gives a removed account its names and state back. Where another account has one of the names by now it is
+	// fault.Conflict, and one that was not removed is fault.NotFound.
+	RestoreAccount(ctx context.Context, id string, now time.Time) (*Account, error)
+	// PurgeAccounts deletes what was removed before a moment for good and returns how many.
+	PurgeAccounts(ctx context.Context, before time.Time) (int, error)
 }
 
 // Password is a stored password.
@@ -107,6 +126,9 @@ type PasswordStore interface {
 	// SetPassword replaces the hash, keeps up to history former ones, makes an invited account active, and removes every one-time
 	// token of the account, in one step. A disabled account is fault.Forbidden.
 	SetPassword(ctx context.Context, l Local, hash string, history int, now time.Time) error
+	// ReplacePassword is SetPassword unless the hash is no longer old: of many who change one password exactly one succeeds, and the
+	// others get fault.Conflict.
+	ReplacePassword(ctx context.Context, l Local, old, hash string, history int, now time.Time) error
 	// UpgradeHash replaces the hash by one of the same password with newer parameters, unless it has changed meanwhile.
 	UpgradeHash(ctx context.Context, l Local, old, hash string) error
 }
@@ -118,6 +140,8 @@ type Purpose string
 const (
 	ForReset      Purpose = "reset"
 	ForInvitation Purpose = "invitation"
+	// ForWithdrawal ends a request for a reset that its owner did not make.
+	ForWithdrawal Purpose = "withdrawal"
 )
 
 // OneTime is a one-time token as it is stored: never the token, only its digest.
@@ -142,6 +166,9 @@ type TokenStore interface {
 	// one token exactly one succeeds and the others get fault.NotFound, and so does everybody when the account is no longer local
 	// or is disabled. It returns the account id.
 	RedeemToken(ctx context.Context, digest string, p Purpose, now time.Time, hash string, history int) (string, error)
+	// WithdrawReset uses a token ForWithdrawal up and removes the account's tokens ForReset in the same step: of many callers with one
+	// token exactly one succeeds and the others get fault.NotFound. It returns the account id.
+	WithdrawReset(ctx context.Context, digest string, now time.Time) (string, error)
 	// SweepTokens removes what expired before now and returns how many.
 	SweepTokens(ctx context.Context, now time.Time) (int, error)
 }

@@ -74,7 +74,7 @@ func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{store: newMemory(), now: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)}
 	b.Service = &Service{
-		Config: Config{}.Default(), Store: b.store, Passwords: b.store, Tokens: b.store, Sessions: b, Mail: b, Audit: b,
+		Config: Config{}.Default(), Store: b.store, Passwords: b.store, Tokens: b.store, Removed: b.store, Sessions: b, Mail: b, Audit: b,
 		Realms: identity.NewRealms(
 			provider{ID: "contoso", Name: "Contoso", Domains: []string{"contoso.test"}, Trust: identity.Trust{AllowSignUp: true},
 				Password: identity.PasswordHelp{ResetURL: "https://reset.contoso.test/", Help: "Ring 1234."}},

@@ -22,14 +22,20 @@ func TestConfigValidate(t *testing.T) {
 		{name: "more than that", change: func(c *Config) { c.Password.MinLength = 65 }, want: []string{"password.min_length"}},
 		{name: "negative history", change: func(c *Config) { c.Password.History = -1 }, want: []string{"password.history"}},
 		{name: "endless history", change: func(c *Config) { c.Password.History = 25 }, want: []string{"password.history"}},
+		{name: "seven with a factor", change: func(c *Config) { c.Password.MinLengthWithFactor = 7 }, want: []string{"password.min_length_with_factor"}},
+		{name: "longer with a factor", change: func(c *Config) { c.Password.MinLengthWithFactor = 16 }, want: []string{"password.min_length_with_factor"}},
+		{name: "ninety days", change: func(c *Config) { c.Password.MaxAge = 90 * day }},
+		{name: "an hour", change: func(c *Config) { c.Password.MaxAge = time.Hour }, want: []string{"password.max_age"}},
+		{name: "no filter", change: func(c *Config) { c.Password.BreachCheck = filepath.Join(t.TempDir(), "none") }, want: []string{"password.breach_check"}},
+		{name: "range API in the clear", change: func(c *Config) { c.Password.BreachCheck = "http://api.example.test/range" }, want: []string{"password.breach_check"}},
 		{name: "no list", change: func(c *Config) { c.Password.BlocklistFile = filepath.Join(t.TempDir(), "none") }, want: []string{"password.blocklist_file"}},
 		{name: "link that never worked", change: func(c *Config) { c.Reset.LinkLifetime = 0 }, want: []string{"reset.link_lifetime"}},
 		{name: "link for ever", change: func(c *Config) { c.Reset.LinkLifetime = 25 * time.Hour }, want: []string{"reset.link_lifetime"}},
 		{name: "invitation that never worked", change: func(c *Config) { c.InvitationLifetime = -time.Hour }, want: []string{"invitation_lifetime"}},
 		{name: "invitation for ever", change: func(c *Config) { c.InvitationLifetime = 1000 * time.Hour }, want: []string{"invitation_lifetime"}},
 		{name: "lockout", change: func(c *Config) { c.Lockout.Failures = 0 }, want: []string{"lockout.failures"}},
-		{name: "all at once", change: func(c *Config) { *c = Config{} }, want: []string{"password.min_length", "reset.link_lifetime", "invitation_lifetime",
-			"lockout.failures", "lockout.window", "lockout.duration"}},
+		{name: "all at once", change: func(c *Config) { *c = Config{} }, want: []string{"password.min_length", "password.min_length_with_factor", "reset.link_lifetime", "invitation_lifetime",
+			"lockout.failures", "lockout.window", "lockout.duration", "lockout.total"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

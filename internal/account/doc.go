@@ -13,36 +13,92 @@
 //     its sessions are gone, and the person is told.
 //   - Whoever asks for a reset gets one answer at once; who it was is found out afterwards, in the background (Service.Run). The
 //     answer cannot depend on it, neither in words nor in time. The mail about a lock is made there for the same reason.
-//   - A right password costs one argon2id hash and so does a wrong one, an unknown name and a locked account. Where there is nothing
+//   - A right password costs one argon2id hash and so does a wrong one, an unknown name and a locked account. (One exception: bcrypt and PBKDF2
+//     hashes that were imported cost what they cost until their owner first signs in; cheap ones get a hash of ours on top.) Where there is nothing
 //     to compare with, a decoy of the same cost is compared. Disabled people with the right password are not told either: the
 //     sentence would say that the password is right.
 //   - A sign-in is counted before its password is looked at, by account where there is one (address and username are one count), else
-//     by what was typed. The attempt that locks is still looked at.
+//     by what was typed, and by the client's network, in one step (package throttle). The attempt that locks is still looked at.
 //   - Passwords are normalised (NFC), never cut, and judged as a whole: length, the usual guesses and their variations, the person's
 //     and the product's own words, former passwords, and an estimate of the guesses needed. No rule asks for digits or signs.
-//     The estimator sees 72 characters and none of its own look-alikes, because its work grows without bounds with both.
+//   - The estimator is our own, after zxcvbn's model and with its words: the library builds its dictionaries whenever the program starts
+//     (80 ms and 18 MB of work for a page that is seen twice a year), and its work grows without bounds. Ours halves a sorted text, and
+//     looks at 72 characters.
+//   - Shorter passwords are for accounts with a second factor (HasFactor); who cannot tell whether there is one asks for the longer. No password
+//     runs out unless max_age says so; then the person is told ten days before, and an old password proves who changes it
+//     (ChangePassword) and opens nothing else (identity.MustChange).
+//   - Stolen passwords: a Bloom filter in a file, because the list has a thousand million entries and must not be asked over the
+//     network by default. It is read in place. One good password in a thousand is refused by mistake. Both filter and range API fail open: they
+//     add to the rules above and must not keep people from changing a password on a bad day.
+//   - Hashes from elsewhere are kept as they are until their owner signs in, because nobody else can turn them into ours. bcrypt's
+//     72 bytes are the longest password there: what it would cut off is refused, and a reset mends it.
+//   - The token that withdraws a reset is another than the one that sets a password, and dies with it. It needs no sign-in: whoever reads the mail
+//     could do worse with the other link.
+//   - A removed account keeps its row for thirty days, disabled and without names that can be typed, so that every check of Disabled holds
+//     for it and its address may be invited anew.
 //   - Refusals that only support can mend say so and nothing more; the reason goes to the audit trail. Sign-ins that are
 //     refused here are recorded here; those that succeed are recorded by package signin.
 //
 // How the reset meets the OWASP Forgot Password Cheat Sheet:
 //
-//	same answer for everybody           RequestReset returns the same value for a local, a provider's and no account
+//	same answer for everybody           RequestReset returns the same value for a local, a provider's and no account; TestResetTellsNothing
 //	same time for everybody             RequestReset asks no store; later and Run do the work
 //	side channel only                   the link goes by mail (mailReset) or to the administrator (IssueReset)
 //	random and long                     token.NewSecret, 256 bits (issue)
-//	stored hashed                       token.Digest (issue); the token itself is only in the mail
-//	single use                          TokenStore.RedeemToken, one step; a newer link ends older ones
-//	expires                             local.reset.link_lifetime, local.invitation_lifetime (issue)
-//	bound to one person and purpose     OneTime.AccountID and Purpose; adoption, disabling and a new address end it
+//	stored hashed                       token.Digest (issue); the token itself is only in the mail, and there sealed until it is sent
+//	single use                          TokenStore.RedeemToken, one step; a newer link ends older ones; TestWithdrawalAndResetRace
+//	expires                             local.reset.link_lifetime, local.invitation_lifetime (issue); so does the mail itself
+//	bound to one person and purpose     OneTime.AccountID and Purpose; adoption, disabling, removal and a new address end it
 //	no change before a good token       RequestReset changes no account and no lock; PeekToken uses nothing up
 //	limit per account, flood control    mayMail (five in a quarter of an hour, counted in the store), backlog; per client: throttle.Limiter in front
 //	input checks, injection             identity.Normalize, maxIdentifier, mail.CheckAddress; mail goes to the stored address only
-//	typed twice, same rules             package web compares; checkNew is the only judge, for resets and invitations alike
+//	typed twice, same rules             package web compares; checkNew is the only judge, for resets, invitations and changes alike
 //	notice without the password         password_changed (afterPassword)
 //	no sign-in by the link              RedeemToken starts no session
 //	other sessions ended                afterPassword
 //	links from configuration            BaseURL (Service.url), never from a request
 //	no referrer, no guessing of tokens  package web sends the header; junk is refused before the store and before any hash
+//	who did not ask can say so          Withdraw; TestWithdraw
 //
-// Libraries: x/crypto/argon2 is the hash that OWASP recommends; zxcvbn-go estimates how guessable a password is.
+// How passwords meet NIST SP 800-63B-4 (sections 3.1.1 and 3.2.2):
+//
+//	15 characters alone, 8 with factor  local.password.min_length and min_length_with_factor; MinLength; TestMinLengthWithFactor
+//	64 and more allowed                 maxPassword is 256; TestPasswordRules
+//	all characters, space, Unicode      canonical (NFC); each code point counts one; TestPasswordIsNotCutNorChanged
+//	whole password verified             canonical refuses and never cuts; TestBcryptDoesNotCut
+//	no composition rules                shape; TestPasswordRules
+//	no periodic change                  local.password.max_age is 0 unless set; TestPasswordAge
+//	change on evidence of compromise    Disable and IssueReset by an administrator; the stolen are refused when set
+//	no hints, no questions              there is no place for either in Account
+//	blocklist, whole passwords          obvious, blocked, filtered, breached; TestPasswordRules, TestBlocklistFile, TestFilter, TestRangeAPI
+//	reason given, guidance offered      PasswordError, Weakness; TestWeaknessSaysWhatSettingWouldSay, TestAdviceWhileTyping
+//	managers, paste and display         templates/parts/fields.html; TestMailedLinkInBrowser
+//	salted, slow, cost kept             hasher, encode; upgrade; TestHashIsPHC, TestImportedHashesAreUpgraded
+//	at most 100 failures in a row       throttle.Config.Total; TestLockoutTotal
+//	counted over parallel attempts      throttle.Store.CountAttempt; TestChangePasswordOnce
+//	success resets that count alone     throttle.Lockout.Succeed; TestRightPasswordTakesBackOnlyItself
+//
+// How it meets OWASP ASVS 5.0, chapter 6 (those of local accounts; factors are package mfa's, providers package provider's):
+//
+//	6.1.1 limits documented             this list, config/crmgate.yaml, throttle's doc.go
+//	6.1.2, 6.2.11 context words         ownWords, Service.Words; TestPasswordRules
+//	6.2.1 least length                  MinLength
+//	6.2.2, 6.2.3 change, knowing it     ChangePassword; TestChangePassword
+//	6.2.4, 6.2.12 common and breached   common, guesses, filtered, breached; TestGuessesAgainstKnownStrengths
+//	6.2.5 no composition                shape
+//	6.2.6, 6.2.7 masked, managers       templates/parts/fields.html
+//	6.2.8, 6.2.9 unchanged, 64 allowed  canonical; TestPasswordIsNotCutNorChanged
+//	6.2.10 no forced rotation           max_age is off by default
+//	6.3.1 brute force                   throttle.Lockout; TestLockout, TestLockoutOfANetwork
+//	6.3.2 no default accounts           none is ever created but by Invite, Import and Admit
+//	6.3.5, 6.3.7 notices                mails locked, password_changed, account_adopted; TestMailsAreComplete
+//	6.3.8 nobody can be told from text, code or time
+//	                                    prove; TestEveryRefusalIsTheSameWork, TestResetTellsNothing
+//	6.4.1 first secret                  issue (ForInvitation)
+//	6.4.2 no hints or questions         see above
+//	6.4.3 reset does not skip factors   RedeemToken starts no session
+//	6.4.5 reminders in time             warnOfAge; TestPasswordAge
+//	6.4.6 administrators set none       no command and no method takes a password for another; IssueReset sends a link
+//
+// Libraries: x/crypto/argon2 is the hash that OWASP recommends, x/crypto/bcrypt and crypto/pbkdf2 read those of others; x/text normalises.
 package account

@@ -41,12 +41,11 @@ type FactorLockedMail struct {
 	About
 	// Until is when the lock ends by itself; Lifetime is the same as "15 minutes".
 	Until, Lifetime string
+	// Endless is true for a lock that only an administrator ends.
+	Endless bool
 	// Local is true where the password that somebody knows is one of ours, CanReset where the person may change it by mail.
 	Local, CanReset bool
 }
-
-// FactorKey counts an account's failed second factors, whichever was tried and wherever.
-func FactorKey(accountID string) string { return throttle.Key("factor", accountID) }
 
 // MailCode implements mfa.Courier.
 func (s *Service) MailCode(ctx context.Context, who mfa.Person, to, code string, lifetime time.Duration) error {
@@ -82,8 +81,12 @@ func (s *Service) FactorLocked(ctx context.Context, a *Account) {
 	}
 	_, local := a.Local()
 	d := s.Lockout.Config.Duration
-	s.notify(ctx, a, mailFactorLocked, FactorLockedMail{About: s.about(ctx, a, ""), Until: clockTime(s.now().Add(d)), Lifetime: Lifetime(d),
-		Local: local, CanReset: local && s.Config.Reset.Enabled})
+	until, err := s.Lockout.Locked(ctx, throttle.FactorKey(a.ID))
+	if err != nil || until.IsZero() { // opened already, by an administrator
+		until = s.now().Add(d)
+	}
+	s.notify(ctx, a, mailFactorLocked, FactorLockedMail{About: s.about(ctx, a, ""), Until: clockTime(until), Lifetime: Lifetime(d),
+		Endless: throttle.Endless(until, s.now()), Local: local, CanReset: local && s.Config.Reset.Enabled})
 }
 
 // SignInByPasskey returns the account whose passkey has just been proven as the only step. Only local accounts sign in so: a provider

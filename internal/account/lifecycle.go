@@ -3,10 +3,12 @@ package account
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"crmgate/internal/audit"
 	"crmgate/internal/fault"
 	"crmgate/internal/identity"
+	"crmgate/internal/throttle"
 )
 
 // Find returns the accounts with an address or, where there is none, the local one with that username. Nobody is no error.
@@ -46,6 +48,9 @@ func (s *Service) Enable(ctx context.Context, id, actor string) error {
 	if err != nil {
 		return fmt.Errorf("get account: %w", err)
 	}
+	if !a.DeletedAt.IsZero() {
+		return fault.New(fault.Conflict, "This account was removed. Restore it instead.")
+	}
 	state := Active
 	if l, ok := a.Local(); ok {
 		p, err := s.Passwords.GetPassword(ctx, l)
@@ -58,7 +63,7 @@ func (s *Service) Enable(ctx context.Context, id, actor string) error {
 	}
 	enabled := false
 	_, err = s.Store.UpdateAccount(ctx, id, func(b *Account) error {
-		if enabled = b.State == Disabled; enabled {
+		if enabled = b.State == Disabled && b.DeletedAt.IsZero(); enabled {
 			b.State, b.UpdatedAt = state, s.now()
 		}
 		return nil
@@ -78,13 +83,37 @@ func (s *Service) Unlock(ctx context.Context, id, actor string) error {
 	if err != nil {
 		return fmt.Errorf("get account: %w", err)
 	}
-	for _, key := range []string{lockoutKey(id), FactorKey(id)} {
+	for _, key := range []string{lockoutKey(id), throttle.FactorKey(id)} {
 		if err := s.Lockout.Unlock(ctx, key); err != nil {
 			return err
 		}
 	}
 	s.record(ctx, audit.Event{Kind: audit.AccountUnlocked, AccountID: id, Actor: actor, Provider: a.Owner})
 	return nil
+}
+
+// UnlockNetwork lets the network of an address try again that was kept out after too many failed sign-ins.
+func (s *Service) UnlockNetwork(ctx context.Context, address, actor string) error {
+	if err := s.Lockout.UnlockNetwork(ctx, address); err != nil {
+		return err
+	}
+	s.record(ctx, audit.Event{Kind: audit.AccountUnlocked, Actor: actor, Reason: "network", Identifier: address})
+	return nil
+}
+
+// ListLocked returns when the lock of each locked account ends, by account id.
+func (s *Service) ListLocked(ctx context.Context, all []*Account) (map[string]time.Time, error) {
+	locks, err := s.Lockout.ListLocked(ctx)
+	if err != nil {
+		return nil, err
+	}
+	until := map[string]time.Time{}
+	for _, a := range all {
+		if t, ok := locks[lockoutKey(a.ID)]; ok {
+			until[a.ID] = t
+		}
+	}
+	return until, nil
 }
 
 // Revoke ends every session of an account.

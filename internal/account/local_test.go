@@ -111,7 +111,7 @@ func TestNoOrderOfEventsGivesAProvidersAccountAPassword(t *testing.T) {
 					links = append(links, link)
 				}
 			},
-			func() { b.RequestReset(ctx, "eve@example.test"); b.work(t) },
+			func() { b.RequestReset(ctx, ResetRequest{Identifier: "eve@example.test"}); b.work(t) },
 			func() { b.Admit(ctx, eve([]string{"contoso", "linker", "fabrikam"}[random.IntN(3)])) },
 			func() { b.Disable(ctx, someone(), "cli") },
 			func() { b.Enable(ctx, someone(), "cli") },

@@ -30,7 +30,7 @@ func TestResetsOverMail(t *testing.T) {
 	sender := &mail.Sender{
 		Config: mail.Config{From: "CRM sign-in <no-reply@crm.example.test>", SMTP: mail.SMTPConfig{Host: box.Host, Port: box.Port, Security: "starttls",
 			Username: box.Username, Password: "smtp-test-password", CAFile: box.CAFile}},
-		Renderer: newPages(t), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Renderer: newPages(t), Now: b.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 	b.Mail = sender
 	ctx, cancel := context.WithCancel(context.Background())
@@ -62,7 +62,7 @@ func TestResetsOverMail(t *testing.T) {
 
 	answers := map[string]account.ResetAnswer{}
 	for _, who := range []string{"bob@contoso.test", "eve@elsewhere.test", "ann@example.test", "nobody@example.test"} {
-		if answers[who], err = b.RequestReset(from, who); err != nil {
+		if answers[who], err = b.RequestReset(from, account.ResetRequest{Identifier: who}); err != nil {
 			t.Fatal(err)
 		}
 	}

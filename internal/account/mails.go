@@ -15,6 +15,7 @@ const (
 	mailResetLocal      = "reset_local"
 	mailResetProvider   = "reset_provider"
 	mailPasswordChanged = "password_changed"
+	mailPasswordExpires = "password_expires"
 	mailLocked          = "locked"
 	mailAdopted         = "account_adopted"
 )
@@ -25,8 +26,9 @@ type About struct {
 	Name, Email, Username string
 	// At is when it happened, such as "1 March 2026, 09:00 UTC".
 	At string
-	// Address is the IP address of whoever caused the mail; empty for the command line.
-	Address string
+	// Address is the IP address of whoever caused the mail, Browser the device in plain words; both are empty for the command line, and Browser
+	// where it is not known.
+	Address, Browser string
 	// ByAdministrator is true where an administrator caused the mail.
 	ByAdministrator bool
 	// SignInURL, ResetURL and HelpURL are pages of the gateway.
@@ -45,6 +47,8 @@ type ResetMail struct {
 	About
 	// Link works once, until Until; Lifetime is the same as "30 minutes".
 	Link, Lifetime, Until string
+	// WithdrawLink ends the request without a sign-in.
+	WithdrawLink string
 }
 
 // ProviderMail is the data of templates/mail/reset_provider: the answer to a reset that another has to make.
@@ -65,11 +69,22 @@ type PasswordChangedMail struct {
 	CanReset bool
 }
 
+// PasswordExpiresMail is the data of templates/mail/password_expires.
+type PasswordExpiresMail struct {
+	About
+	// Until is when the password must be changed; Left is the same as "9 days".
+	Until, Left string
+	// CanReset is true where the person may ask for a reset link.
+	CanReset bool
+}
+
 // LockedMail is the data of templates/mail/locked.
 type LockedMail struct {
 	About
 	// Until is when the lock ends by itself; Lifetime is the same as "15 minutes".
 	Until, Lifetime string
+	// Endless is true for a lock that ends only with a new password or by an administrator.
+	Endless bool
 	// CanReset is true where the person may ask for a reset link.
 	CanReset bool
 }
@@ -83,19 +98,24 @@ type AdoptedMail struct {
 
 // about fills in what every mail says.
 func (s *Service) about(ctx context.Context, a *Account, actor string) About {
+	from := audit.OriginOf(ctx)
 	return About{
 		Name: a.Name, Email: a.Email, Username: a.Username,
-		At: clockTime(s.now()), Address: audit.OriginOf(ctx).Address, ByAdministrator: actor != "",
+		At: clockTime(s.now()), Address: from.Address, Browser: audit.Browser(from.UserAgent), ByAdministrator: actor != "",
 		SignInURL: s.url("/sign-in"), ResetURL: s.url("/reset"), HelpURL: s.url("/help"),
 	}
 }
 
-// send queues a mail to an account. Without a mail server it does nothing.
-func (s *Service) send(ctx context.Context, a *Account, template string, data any) error {
+// send queues a mail to an account, that is of use for so long; zero is some days. Without a mail server it does nothing.
+func (s *Service) send(ctx context.Context, a *Account, template string, data any, life time.Duration) error {
 	if s.Mail == nil {
 		return nil
 	}
-	if err := s.Mail.Send(ctx, mail.Message{To: a.Email, Template: template, Data: data}); err != nil {
+	m := mail.Message{To: a.Email, Template: template, Data: data}
+	if life > 0 {
+		m.Expires = s.now().Add(life)
+	}
+	if err := s.Mail.Send(ctx, m); err != nil {
 		return fmt.Errorf("queue mail %s for account %s: %w", template, a.ID, err)
 	}
 	return nil
@@ -103,7 +123,7 @@ func (s *Service) send(ctx context.Context, a *Account, template string, data an
 
 // notify is send where nobody can do anything about a mail that did not go out.
 func (s *Service) notify(ctx context.Context, a *Account, template string, data any) {
-	if err := s.send(ctx, a, template, data); err != nil {
+	if err := s.send(ctx, a, template, data, 0); err != nil {
 		s.log().ErrorContext(ctx, "mail not sent", "error", err, "reference", audit.OriginOf(ctx).Reference)
 	}
 }

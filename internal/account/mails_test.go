@@ -16,7 +16,7 @@ const base = "https://crm.example.test/_gate"
 
 // about is a reader whose every word is an attack.
 func about(name string) account.About {
-	return account.About{Name: name, Email: "ann@example.test", Username: "asmith", At: "1 March 2026, 09:00 UTC", Address: "192.0.2.7",
+	return account.About{Name: name, Email: "ann@example.test", Username: "asmith", At: "1 March 2026, 09:00 UTC", Address: "192.0.2.7", Browser: "Firefox on Windows",
 		SignInURL: base + "/sign-in", ResetURL: base + "/reset", HelpURL: base + "/help"}
 }
 
@@ -24,10 +24,11 @@ func samples(name string) map[string]any {
 	a := about(name)
 	return map[string]any{
 		"invitation": account.InvitationMail{About: a, Link: base + "/invite/SECRET", Lifetime: "3 days", Until: "4 March 2026, 09:00 UTC"},
-		"reset_local": account.ResetMail{About: a, Link: base + "/reset/SECRET", Lifetime: "30 minutes",
+		"reset_local": account.ResetMail{About: a, Link: base + "/reset/SECRET", WithdrawLink: base + "/withdraw/SECRET", Lifetime: "30 minutes",
 			Until: "1 March 2026, 09:30 UTC"},
 		"reset_provider":   account.ProviderMail{About: a, Provider: "Contoso " + name, ProviderURL: "https://reset.contoso.test/start?a=1&b=2", Help: "Ring 1234 " + name},
 		"password_changed": account.PasswordChangedMail{About: a, CanReset: true},
+		"password_expires": account.PasswordExpiresMail{About: a, Until: "10 March 2026, 09:00 UTC", Left: "9 days", CanReset: true},
 		"locked":           account.LockedMail{About: a, Until: "1 March 2026, 09:15 UTC", Lifetime: "15 minutes", CanReset: true},
 		"account_adopted":  account.AdoptedMail{About: a, Provider: "Contoso"},
 		"factor_code":      account.FactorCodeMail{About: a, Code: "042917", Lifetime: "10 minutes"},
@@ -58,9 +59,10 @@ func TestMailsAreComplete(t *testing.T) {
 	// What must stand in both forms of each mail, beside what stands in all of them.
 	must := map[string][]string{
 		"invitation":       {base + "/invite/SECRET", "3 days", "4 March 2026, 09:00 UTC", "asmith", "nothing"},
-		"reset_local":      {base + "/reset/SECRET", "30 minutes", "09:30 UTC", "192.0.2.7", "not you"},
+		"reset_local":      {base + "/reset/SECRET", base + "/withdraw/SECRET", "30 minutes", "09:30 UTC", "192.0.2.7", "Firefox on Windows", "not you"},
 		"reset_provider":   {"https://reset.contoso.test/start", "Contoso", "Ring 1234", "192.0.2.7", "not you"},
 		"password_changed": {base + "/reset", "192.0.2.7", "not you"},
+		"password_expires": {base + "/reset", "9 days", "10 March 2026, 09:00 UTC", "192.0.2.7", "not you"},
 		"locked":           {base + "/reset", "15 minutes", "09:15 UTC", "192.0.2.7", "not you"},
 		"account_adopted":  {base + "/sign-in", "Contoso", "192.0.2.7", "not you"},
 		"factor_code":      {"042917", "10 minutes", base + "/sign-in", "192.0.2.7", "not you", "nobody"},
@@ -146,9 +148,9 @@ func TestMailsSayWhatIsTrueOfTheReader(t *testing.T) {
 		data           any
 		with, without  []string
 	}{
-		{name: "no name, no address", template: "reset_local", data: account.ResetMail{About: anonymous, Link: base + "/reset/x"},
+		{name: "no name, no address", template: "reset_local", data: account.ResetMail{About: anonymous, Link: base + "/reset/x", WithdrawLink: base + "/withdraw/x"},
 			with: []string{"Hello,", "Somebody, most likely you"}, without: []string{"network address", "()", "administrator"}},
-		{name: "by an administrator", template: "reset_local", data: account.ResetMail{About: byAdmin, Link: base + "/reset/x"},
+		{name: "by an administrator", template: "reset_local", data: account.ResetMail{About: byAdmin, Link: base + "/reset/x", WithdrawLink: base + "/withdraw/x"},
 			with: []string{"An administrator has made a link"}, without: []string{"most likely you"}},
 		{name: "provider without a page", template: "reset_provider", data: account.ProviderMail{About: anonymous, Provider: "Contoso"},
 			with: []string{"Please ask those who look"}, without: []string{"Reset it"}},
@@ -156,6 +158,8 @@ func TestMailsSayWhatIsTrueOfTheReader(t *testing.T) {
 			with: []string{"was set", base + "/help"}, without: []string{"changed", "signed out", base + "/reset"}},
 		{name: "locked without reset", template: "locked", data: account.LockedMail{About: anonymous, Lifetime: "15 minutes"},
 			with: []string{"ask us to open", base + "/help"}, without: []string{base + "/reset"}},
+		{name: "locked without end", template: "locked", data: account.LockedMail{About: anonymous, Lifetime: "15 minutes", Until: "2126", Endless: true, CanReset: true},
+			with: []string{"until you choose a new password or we open it", base + "/reset"}, without: []string{"15 minutes", "2126", "by itself"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"crmgate/internal/fault"
+	"crmgate/internal/throttle"
 )
 
 // memory keeps what a database keeps, with the promises of Store, PasswordStore, TokenStore and throttle.Store. Safe for
@@ -20,8 +21,9 @@ type memory struct {
 	passwords map[string]Password
 	tokens    map[string]OneTime
 	failures  map[string]*failures
-	fail      error // every call answers with it
-	asked     int   // look-ups by name and of passwords
+	was       map[string]State // of removed accounts
+	fail      error            // every call answers with it
+	asked     int              // look-ups by name and of passwords
 	before    func(call string)
 }
 
@@ -32,7 +34,7 @@ type failures struct {
 
 func newMemory() *memory {
 	return &memory{accounts: map[string]Account{}, links: map[Link]string{}, passwords: map[string]Password{},
-		tokens: map[string]OneTime{}, failures: map[string]*failures{}}
+		tokens: map[string]OneTime{}, failures: map[string]*failures{}, was: map[string]State{}}
 }
 
 // enter locks and reports the failure that the test wants; before runs first, to come between two steps.
@@ -58,7 +60,7 @@ func (m *memory) clash(a Account) bool {
 		return false
 	}
 	for _, b := range m.accounts {
-		if b.ID == a.ID || b.Owner != OwnerLocal {
+		if b.ID == a.ID || b.Owner != OwnerLocal || !b.DeletedAt.IsZero() {
 			continue
 		}
 		for _, name := range []string{a.Email, a.Username} {
@@ -112,7 +114,7 @@ func (m *memory) FindLocal(_ context.Context, identifier string) (*Account, erro
 	}
 	m.asked++
 	for _, a := range m.accounts {
-		if a.Owner == OwnerLocal && identifier != "" && (a.Email == identifier || a.Username == identifier) {
+		if a.Owner == OwnerLocal && a.DeletedAt.IsZero() && identifier != "" && (a.Email == identifier || a.Username == identifier) {
 			return a.copy(), nil
 		}
 	}
@@ -138,7 +140,7 @@ func (m *memory) ListAccounts(_ context.Context, f Filter) ([]*Account, error) {
 	}
 	var out []*Account
 	for _, a := range m.accounts {
-		if (f.Email == "" || f.Email == a.Email) && (f.Owner == "" || f.Owner == a.Owner) && (f.State == "" || f.State == a.State) {
+		if f.Deleted != a.DeletedAt.IsZero() && (f.Email == "" || f.Email == a.Email) && (f.Owner == "" || f.Owner == a.Owner) && (f.State == "" || f.State == a.State) {
 			out = append(out, a.copy())
 		}
 	}
@@ -159,7 +161,7 @@ func (m *memory) UpdateAccount(_ context.Context, id string, change func(*Accoun
 	if err := change(a); err != nil {
 		return nil, err
 	}
-	a.ID, a.Owner, a.CreatedAt = old.ID, old.Owner, old.CreatedAt
+	a.ID, a.Owner, a.CreatedAt, a.DeletedAt = old.ID, old.Owner, old.CreatedAt, old.DeletedAt
 	if m.clash(*a) {
 		return nil, errExists
 	}
@@ -199,6 +201,49 @@ func (m *memory) DeleteAccount(_ context.Context, id string) error {
 	m.dropTokens(id, "")
 	maps.DeleteFunc(m.links, func(_ Link, owner string) bool { return owner == id })
 	return nil
+}
+
+func (m *memory) RemoveAccount(_ context.Context, id string, now time.Time) error {
+	defer m.mu.Unlock()
+	if err := m.enter("RemoveAccount"); err != nil {
+		return err
+	}
+	a, err := m.get(id)
+	if err != nil || !a.DeletedAt.IsZero() {
+		return err
+	}
+	m.was[id] = a.State
+	a.State, a.DeletedAt = Disabled, now
+	m.accounts[id] = *a
+	m.dropTokens(id, "")
+	return nil
+}
+
+func (m *memory) RestoreAccount(_ context.Context, id string, _ time.Time) (*Account, error) {
+	defer m.mu.Unlock()
+	if err := m.enter("RestoreAccount"); err != nil {
+		return nil, err
+	}
+	a, err := m.get(id)
+	if err != nil || a.DeletedAt.IsZero() {
+		return nil, errMissing
+	}
+	a.State, a.DeletedAt = m.was[id], time.Time{}
+	if m.clash(*a) {
+		return nil, errExists
+	}
+	m.accounts[id] = *a
+	return a, nil
+}
+
+func (m *memory) PurgeAccounts(_ context.Context, before time.Time) (int, error) {
+	defer m.mu.Unlock()
+	if err := m.enter("PurgeAccounts"); err != nil {
+		return 0, err
+	}
+	n := len(m.accounts)
+	maps.DeleteFunc(m.accounts, func(_ string, a Account) bool { return !a.DeletedAt.IsZero() && a.DeletedAt.Before(before) })
+	return n - len(m.accounts), nil
 }
 
 func (m *memory) dropTokens(id string, p Purpose) {
@@ -242,6 +287,17 @@ func (m *memory) set(id, hash string, history int, now time.Time) error {
 	m.passwords[id], m.accounts[id] = p, *a
 	m.dropTokens(id, "")
 	return nil
+}
+
+func (m *memory) ReplacePassword(_ context.Context, l Local, old, hash string, history int, now time.Time) error {
+	defer m.mu.Unlock()
+	if err := m.enter("ReplacePassword"); err != nil {
+		return err
+	}
+	if m.passwords[l.AccountID()].Hash != old {
+		return errExists
+	}
+	return m.set(l.AccountID(), hash, history, now)
 }
 
 func (m *memory) UpgradeHash(_ context.Context, l Local, old, hash string) error {
@@ -309,6 +365,20 @@ func (m *memory) RedeemToken(_ context.Context, digest string, p Purpose, now ti
 	return t.AccountID, nil
 }
 
+func (m *memory) WithdrawReset(_ context.Context, digest string, now time.Time) (string, error) {
+	defer m.mu.Unlock()
+	if err := m.enter("WithdrawReset"); err != nil {
+		return "", err
+	}
+	t, err := m.token(digest, ForWithdrawal, now)
+	if err != nil {
+		return "", err
+	}
+	delete(m.tokens, digest)
+	m.dropTokens(t.AccountID, ForReset)
+	return t.AccountID, nil
+}
+
 func (m *memory) SweepTokens(_ context.Context, now time.Time) (int, error) {
 	defer m.mu.Unlock()
 	if err := m.enter("SweepTokens"); err != nil {
@@ -319,39 +389,77 @@ func (m *memory) SweepTokens(_ context.Context, now time.Time) (int, error) {
 	return before - len(m.tokens), nil
 }
 
-func (m *memory) AddFailure(_ context.Context, key string, now time.Time, window, lock time.Duration, limit int) (int, error) {
+func (m *memory) CountAttempt(_ context.Context, now time.Time, counters ...throttle.Counter) (out []int, err error) {
 	defer m.mu.Unlock()
-	if err := m.enter("AddFailure"); err != nil {
-		return 0, err
+	if err := m.enter("CountAttempt"); err != nil {
+		return nil, err
 	}
-	f := m.failures[key]
-	if f == nil || (!f.until.IsZero() && !now.Before(f.until)) {
-		f = &failures{}
-		m.failures[key] = f
+	m.asked++
+	for _, c := range counters {
+		f := m.failures[c.Key]
+		if f == nil || (!f.until.IsZero() && !now.Before(f.until)) {
+			f = &failures{}
+			m.failures[c.Key] = f
+		}
+		if !f.until.IsZero() {
+			break
+		}
+		f.at = slices.DeleteFunc(append(f.at, now), func(t time.Time) bool { return !t.After(now.Add(-c.Window)) })
+		if len(f.at) >= c.Limit {
+			f.until = now.Add(c.Lock)
+		}
+		out = append(out, len(f.at))
 	}
-	f.at = slices.DeleteFunc(append(f.at, now), func(t time.Time) bool { return !t.After(now.Add(-window)) })
-	if len(f.at) >= limit && f.until.IsZero() {
-		f.until = now.Add(lock)
-	}
-	return len(f.at), nil
+	return out, nil
 }
 
-func (m *memory) LockedUntil(_ context.Context, key string, now time.Time) (time.Time, error) {
+func (m *memory) TakeBack(_ context.Context, _ time.Time, c throttle.Counter) error {
+	defer m.mu.Unlock()
+	if err := m.enter("TakeBack"); err != nil {
+		return err
+	}
+	if f := m.failures[c.Key]; f != nil && len(f.at) > 0 {
+		f.at = f.at[:len(f.at)-1]
+		if len(f.at) < c.Limit {
+			f.until = time.Time{}
+		}
+	}
+	return nil
+}
+
+func (m *memory) LockedUntil(_ context.Context, now time.Time, keys ...string) (last time.Time, err error) {
 	defer m.mu.Unlock()
 	if err := m.enter("LockedUntil"); err != nil {
 		return time.Time{}, err
 	}
-	if f := m.failures[key]; f != nil && now.Before(f.until) {
-		return f.until, nil
+	for _, key := range keys {
+		if f := m.failures[key]; f != nil && now.Before(f.until) && f.until.After(last) {
+			last = f.until
+		}
 	}
-	return time.Time{}, nil
+	return last, nil
 }
 
-func (m *memory) ClearFailures(_ context.Context, key string) error {
+func (m *memory) ListLocks(_ context.Context, now time.Time) (out []throttle.Lock, err error) {
+	defer m.mu.Unlock()
+	if err := m.enter("ListLocks"); err != nil {
+		return nil, err
+	}
+	for key, f := range m.failures {
+		if now.Before(f.until) {
+			out = append(out, throttle.Lock{Key: key, Until: f.until})
+		}
+	}
+	return out, nil
+}
+
+func (m *memory) ClearFailures(_ context.Context, keys ...string) error {
 	defer m.mu.Unlock()
 	if err := m.enter("ClearFailures"); err != nil {
 		return err
 	}
-	delete(m.failures, key)
+	for _, key := range keys {
+		delete(m.failures, key)
+	}
 	return nil
 }

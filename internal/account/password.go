@@ -3,9 +3,7 @@ package account
 import (
 	"context"
 	"crypto/rand"
-	"crypto/subtle"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -26,12 +24,6 @@ const (
 	hashThreads = 1
 	hashSalt    = 16
 	hashKey     = 32
-)
-
-// The most that a stored hash may ask for: a damaged row must not stop the process.
-const (
-	mostMemory = 1 << 20 // KiB
-	mostTime   = 64
 )
 
 // maxPassword is the longest password in characters. Longer ones are refused and never cut: two passwords must not be one.
@@ -69,7 +61,7 @@ func newHasherWith(p params) *hasher {
 	salt, key := make([]byte, hashSalt), make([]byte, hashKey)
 	rand.Read(salt)
 	rand.Read(key) // a random key is the hash of nothing anybody could find
-	h.decoy = encode(p, salt, key)
+	h.decoy = encode("argon2id", p, salt, key)
 	return h
 }
 
@@ -81,20 +73,29 @@ func (h *hasher) make(ctx context.Context, password string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return encode(h.params, salt, key), nil
+	return encode("argon2id", h.params, salt, key), nil
 }
 
-// check reports whether a canonical password fits a hash, and whether the hash was made at another cost than today's.
+// check reports whether a canonical password fits a hash, and whether the hash is another than would be made today.
 func (h *hasher) check(ctx context.Context, hash, password string) (ok, stale bool, err error) {
-	p, salt, want, err := decode(hash)
+	stored, err := ParseHash(hash)
 	if err != nil {
 		return false, false, err
 	}
-	got, err := h.key(ctx, password, salt, p, uint32(len(want)))
-	if err != nil {
-		return false, false, err
-	}
-	return subtle.ConstantTimeCompare(got, want) == 1, p != h.params || len(want) != hashKey, nil
+	err = h.turn(ctx, func() {
+		h.spent.Add(1)
+		ok = stored.fits(password)
+		if stored.cheap {
+			// Or the quick answer would tell that this account exists and came from elsewhere.
+			h.dummy(password)
+		}
+	})
+	return ok && err == nil, stored.cost != h.params, err
+}
+
+// dummy is the work of one hash.
+func (h *hasher) dummy(password string) {
+	argon2.IDKey([]byte(password), make([]byte, hashSalt), h.time, h.memory, h.threads, hashKey)
 }
 
 func (h *hasher) key(ctx context.Context, password string, salt []byte, p params, size uint32) (key []byte, err error) {
@@ -122,30 +123,27 @@ func (h *hasher) turn(ctx context.Context, work func()) error {
 }
 
 // encode writes a hash as a PHC string.
-func encode(p params, salt, key []byte) string {
+func encode(kind string, p params, salt, key []byte) string {
 	b64 := base64.RawStdEncoding.EncodeToString
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.memory, p.time, p.threads, b64(salt), b64(key))
+	return fmt.Sprintf("$%s$v=%d$m=%d,t=%d,p=%d$%s$%s", kind, argon2.Version, p.memory, p.time, p.threads, b64(salt), b64(key))
 }
 
-// errHash says nothing of the hash: it goes to the log.
-var errHash = errors.New("stored password hash is damaged")
-
-// decode reads a PHC string, byte for byte as encode writes it.
-func decode(hash string) (p params, salt, key []byte, err error) {
-	parts := strings.Split(hash, "$")
-	if len(parts) != 6 {
+// decode reads a PHC string after its name, byte for byte as encode writes it.
+func decode(kind, rest string) (p params, salt, key []byte, err error) {
+	parts := strings.Split(rest, "$")
+	if len(parts) != 4 {
 		return params{}, nil, nil, errHash
 	}
-	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &p.memory, &p.time, &p.threads); err != nil {
+	if _, err := fmt.Sscanf(parts[1], "m=%d,t=%d,p=%d", &p.memory, &p.time, &p.threads); err != nil {
 		return params{}, nil, nil, errHash
 	}
 	if p.memory > mostMemory || p.time < 1 || p.time > mostTime || p.threads < 1 {
 		return params{}, nil, nil, errHash
 	}
 	b64 := base64.RawStdEncoding.Strict()
-	salt, saltErr := b64.DecodeString(parts[4])
-	key, keyErr := b64.DecodeString(parts[5])
-	if saltErr != nil || keyErr != nil || len(salt) < 8 || len(key) < 16 || len(key) > 64 || encode(p, salt, key) != hash {
+	salt, saltErr := b64.DecodeString(parts[2])
+	key, keyErr := b64.DecodeString(parts[3])
+	if saltErr != nil || keyErr != nil || len(salt) < 8 || len(key) < 16 || len(key) > 64 || encode(kind, p, salt, key) != "$"+kind+"$"+rest {
 		return params{}, nil, nil, errHash
 	}
 	return p, salt, key, nil

@@ -26,6 +26,7 @@ const (
 	resetLinkSent     = "link_sent"
 	resetProviderSent = "provider_named"
 	resetNobody       = "unknown"
+	resetOtherName    = "wrong_username"
 	resetDisabled     = "disabled"
 	resetFlood        = "too_often"
 	resetOff          = "reset_off"
@@ -40,10 +41,18 @@ type ResetAnswer struct {
 	Provider *identity.Info
 }
 
+// ResetRequest is what somebody typed who wants a new password.
+type ResetRequest struct {
+	// Identifier is an address or a user name.
+	Identifier string
+	// Username counts where local.reset.require_username is set: it must be the account's, as must Identifier.
+	Username string
+}
+
 // RequestReset answers a request for a reset at once. Unless the address belongs to a provider, what follows (a link by
 // mail, a mail that names the provider, or nothing) happens in the background.
-func (s *Service) RequestReset(ctx context.Context, identifier string) (ResetAnswer, error) {
-	name := identity.Normalize(identifier)
+func (s *Service) RequestReset(ctx context.Context, req ResetRequest) (ResetAnswer, error) {
+	name, username := identity.Normalize(req.Identifier), identity.Normalize(req.Username)
 	if p, ok := s.Realms.Find(name); ok {
 		info := p.Info()
 		s.record(ctx, audit.Event{Kind: audit.ResetRequested, Identifier: cut(name, maxIdentifier), Provider: info.ID, Reason: resetAtProvider})
@@ -53,7 +62,7 @@ func (s *Service) RequestReset(ctx context.Context, identifier string) (ResetAns
 		return ResetAnswer{}, nil
 	}
 	s.later(ctx, "reset request", func(ctx context.Context) {
-		if err := s.answerReset(ctx, name); err != nil {
+		if err := s.answerReset(ctx, name, username); err != nil {
 			s.log().ErrorContext(ctx, "reset request not answered", "error", err, "reference", audit.OriginOf(ctx).Reference)
 		}
 	})
@@ -61,14 +70,19 @@ func (s *Service) RequestReset(ctx context.Context, identifier string) (ResetAns
 }
 
 // answerReset is the reset decision: it finds out whose name was typed and sends that person the right mail, or nothing.
-func (s *Service) answerReset(ctx context.Context, name string) error {
+func (s *Service) answerReset(ctx context.Context, name, username string) error {
 	a, err := s.resetCandidate(ctx, name)
 	if err != nil {
 		return err
 	}
 	e := audit.Event{Kind: audit.ResetRequested}
-	if a == nil {
+	switch {
+	case a == nil:
 		e.Identifier, e.Reason = name, resetNobody
+	case !s.namesBoth(a, name, username):
+		e.AccountID, e.Provider, e.Reason = a.ID, a.Owner, resetOtherName
+	}
+	if e.Reason != "" {
 		s.record(ctx, e)
 		return nil
 	}
@@ -78,6 +92,18 @@ func (s *Service) answerReset(ctx context.Context, name string) error {
 	}
 	s.record(ctx, e)
 	return err
+}
+
+// namesBoth reports whether address and user name are the account's, where both are asked for. An account without a user name is named
+// by its address alone; a provider's gets a mail that gives nothing away to whoever did not ask.
+func (s *Service) namesBoth(a *Account, name, username string) bool {
+	if !s.Config.Reset.RequireUsername || a.Owner != OwnerLocal {
+		return true
+	}
+	if name != a.Email {
+		return false
+	}
+	return username == a.Username || a.Username == "" && username == a.Email
 }
 
 // mailReset sends an account's owner what helps and returns what that was.
@@ -101,18 +127,24 @@ func (s *Service) mailReset(ctx context.Context, a *Account) (reason string, err
 		return resetFlood, nil
 	case isCorporate:
 		return resetProviderSent, s.send(ctx, a, mailResetProvider, ProviderMail{About: s.about(ctx, a, ""),
-			Provider: info.Name, ProviderURL: info.Password.ResetURL, Help: info.Password.Help})
+			Provider: info.Name, ProviderURL: info.Password.ResetURL, Help: info.Password.Help}, 0)
 	}
 	link, err := s.issue(ctx, l, ForReset)
 	if err != nil {
 		return "", err
 	}
-	return resetLinkSent, s.send(ctx, a, mailResetLocal, s.resetMail(ctx, a, link, ""))
+	return resetLinkSent, s.sendReset(ctx, a, l, link, "")
 }
 
-func (s *Service) resetMail(ctx context.Context, a *Account, link, actor string) ResetMail {
+// sendReset mails a link for a new password, with another that withdraws it.
+func (s *Service) sendReset(ctx context.Context, a *Account, l Local, link, actor string) error {
+	withdraw, err := s.issue(ctx, l, ForWithdrawal)
+	if err != nil {
+		return err
+	}
 	d := s.Config.Reset.LinkLifetime
-	return ResetMail{About: s.about(ctx, a, actor), Link: link, Lifetime: Lifetime(d), Until: clockTime(s.now().Add(d))}
+	return s.send(ctx, a, mailResetLocal, ResetMail{About: s.about(ctx, a, actor), Link: link, WithdrawLink: withdraw, Lifetime: Lifetime(d),
+		Until: clockTime(s.now().Add(d))}, d)
 }
 
 // resetCandidate returns the account that a reset for a name is about: the local one, else the provider's account that was used
@@ -189,7 +221,7 @@ func (s *Service) IssueReset(ctx context.Context, accountID, actor string) (link
 		return "", err
 	}
 	s.record(ctx, audit.Event{Kind: audit.ResetRequested, AccountID: a.ID, Actor: actor, Provider: OwnerLocal, Reason: resetByAdmin})
-	if err := s.send(ctx, a, mailResetLocal, s.resetMail(ctx, a, link, actor)); err != nil {
+	if err := s.sendReset(ctx, a, l, link, actor); err != nil {
 		return link, fault.Wrap(fault.Unavailable, "The link was made, but the mail with it could not be sent.", err)
 	}
 	return link, nil

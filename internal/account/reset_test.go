@@ -91,7 +91,7 @@ func TestRequestReset(t *testing.T) {
 				tt.prepare(t, b)
 			}
 			tokens := len(b.store.tokens)
-			answer, err := b.RequestReset(from(t), tt.identifier)
+			answer, err := b.RequestReset(from(t), ResetRequest{Identifier: tt.identifier})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -127,7 +127,7 @@ func TestRequestResetAsksNobodyBeforeItAnswers(t *testing.T) {
 	b.add(t, Account{ID: "eve", Owner: "contoso", Email: "eve@elsewhere.test", State: Active})
 	b.store.before = func(call string) { t.Errorf("%s was called before the answer", call) }
 	for _, name := range []string{ann, "eve@elsewhere.test", nobody, "asmith"} {
-		answer, err := b.RequestReset(from(t), name)
+		answer, err := b.RequestReset(from(t), ResetRequest{Identifier: name})
 		if diff := cmp.Diff(ResetAnswer{}, answer); diff != "" || err != nil {
 			t.Errorf("%s: error %v, answer (-want +got):\n%s", name, err, diff)
 		}
@@ -142,7 +142,7 @@ func TestResetMailHoldsTheLinkAndTheOtherDoesNot(t *testing.T) {
 	b.local(t, ann)
 	b.add(t, Account{ID: "eve", Owner: "contoso", Email: "eve@elsewhere.test", Name: "Eve", State: Active})
 	for _, name := range []string{ann, "eve@elsewhere.test"} {
-		if _, err := b.RequestReset(from(t), name); err != nil {
+		if _, err := b.RequestReset(from(t), ResetRequest{Identifier: name}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -150,8 +150,11 @@ func TestResetMailHoldsTheLinkAndTheOtherDoesNot(t *testing.T) {
 	about := About{Email: ann, At: "1 March 2026, 09:00 UTC", Address: "192.0.2.7", SignInURL: "https://crm.example.test/_gate/sign-in",
 		ResetURL: "https://crm.example.test/_gate/reset", HelpURL: "https://crm.example.test/_gate/help"}
 	local := b.mails[0].Data.(ResetMail)
-	link := local.Link
-	local.Link = ""
+	link, withdraw := local.Link, local.WithdrawLink
+	local.Link, local.WithdrawLink = "", ""
+	if secret, ok := strings.CutPrefix(withdraw, "https://crm.example.test/_gate/withdraw/"); !ok || !token.WellFormed(secret) || strings.Contains(link, secret) {
+		t.Errorf("link that withdraws %q", withdraw)
+	}
 	if diff := cmp.Diff(ResetMail{About: about, Lifetime: "30 minutes", Until: "1 March 2026, 09:30 UTC"}, local); diff != "" {
 		t.Errorf("local mail (-want +got):\n%s", diff)
 	}
@@ -184,7 +187,7 @@ func TestResetMailsAreLimited(t *testing.T) {
 		t.Helper()
 		for range n {
 			for _, name := range []string{ann, "eve@elsewhere.test"} {
-				if _, err := b.RequestReset(from(t), name); err != nil {
+				if _, err := b.RequestReset(from(t), ResetRequest{Identifier: name}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -211,7 +214,7 @@ func TestFloodOfRequestsIsDropped(t *testing.T) {
 	b := newBench(t)
 	b.local(t, ann)
 	for i := range backlog + 50 {
-		answer, err := b.RequestReset(from(t), fmt.Sprintf("p%d@example.test", i))
+		answer, err := b.RequestReset(from(t), ResetRequest{Identifier: fmt.Sprintf("p%d@example.test", i)})
 		if err != nil || answer.Provider != nil {
 			t.Fatalf("request %d: %+v, %v", i, answer, err)
 		}
@@ -229,7 +232,7 @@ func TestFloodOfRequestsIsDropped(t *testing.T) {
 }
 
 func TestResetThatCannotBeAnswered(t *testing.T) {
-	for _, failing := range []string{"ListAccounts", "FindLocal", "AddFailure", "CreateToken", "Send"} {
+	for _, failing := range []string{"ListAccounts", "FindLocal", "CountAttempt", "CreateToken", "Send"} {
 		t.Run(failing, func(t *testing.T) {
 			b := newBench(t)
 			b.local(t, ann)
@@ -245,7 +248,7 @@ func TestResetThatCannotBeAnswered(t *testing.T) {
 			if failing == "Send" {
 				b.mailFail = broken
 			}
-			if _, err := b.RequestReset(from(t), ann); err != nil {
+			if _, err := b.RequestReset(from(t), ResetRequest{Identifier: ann}); err != nil {
 				t.Errorf("the answer tells: %v", err)
 			}
 			b.work(t)
@@ -314,11 +317,11 @@ func TestProviderThatTakesEveryDomain(t *testing.T) {
 	b := newBench(t)
 	b.Realms = identity.NewRealms(provider{ID: "all", Name: "All", Domains: []string{"*"}})
 	b.local(t, ann)
-	answer, err := b.RequestReset(from(t), "anybody@anywhere.test")
+	answer, err := b.RequestReset(from(t), ResetRequest{Identifier: "anybody@anywhere.test"})
 	if err != nil || answer.Provider == nil || answer.Provider.ID != "all" {
 		t.Errorf("answer %+v, error %v", answer, err)
 	}
-	if answer, err = b.RequestReset(from(t), "a@b@anywhere.test"); err != nil || answer.Provider != nil {
+	if answer, err = b.RequestReset(from(t), ResetRequest{Identifier: "a@b@anywhere.test"}); err != nil || answer.Provider != nil {
 		t.Errorf("an address with two ats belongs to %+v, error %v", answer, err)
 	}
 }

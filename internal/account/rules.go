@@ -10,8 +10,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/ccojocar/zxcvbn-go"
-	"github.com/ccojocar/zxcvbn-go/matching"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -19,8 +17,8 @@ const (
 	// minDistinct is the fewest different characters of a password. The estimator gives a short block that is repeated long
 	// enough its best mark.
 	minDistinct = 6
-	// minScore is the mark (0 to 4) that the estimator must give: about 10^10 guesses and more.
-	minScore = 3
+	// minGuesses is what a guesser with a copy of the database must at least be made to try.
+	minGuesses = 2e10
 	// judged is how many characters the estimator sees; its work grows much faster than the length.
 	judged = 72
 	// minRest is how many letters and digits must be left of a password without the own words in it.
@@ -44,29 +42,60 @@ func refusePassword(format string, args ...any) error {
 
 // checkNew returns the canonical form of a new password of an account, or a *PasswordError.
 func (s *Service) checkNew(ctx context.Context, a *Account, l Local, password string) (string, error) {
-	p, err := s.shape(password)
+	p, err := s.judge(ctx, password, s.MinLength(ctx, a), s.ownWords(a))
 	if err != nil {
 		return "", err
 	}
-	own := s.ownWords(a)
+	if err := s.usedBefore(ctx, l, p); err != nil {
+		return "", err
+	}
+	return p, s.breached(ctx, p)
+}
+
+// Weakness says what is wrong with a password before it is sent, nil for nothing: a *PasswordError with the sentence that setting it would
+// give. It looks nobody up: names are what the page shows of the person. Former passwords and the range API are left to the end.
+func (s *Service) Weakness(ctx context.Context, password string, names ...string) error {
+	words := &Account{Name: strings.Join(names, " ")}
+	_, err := s.judge(ctx, password, min(s.Config.Password.MinLength, s.Config.Password.MinLengthWithFactor), s.ownWords(words))
+	return err
+}
+
+// MinLength is the fewest characters of a new password of an account.
+func (s *Service) MinLength(ctx context.Context, a *Account) int {
+	c := s.Config.Password
+	if s.HasFactor == nil || a == nil {
+		return c.MinLength
+	}
+	has, err := s.HasFactor(ctx, a.ID)
+	if err != nil {
+		s.log().WarnContext(ctx, "second factor not known, asking for a password that needs none", "account", a.ID, "error", err)
+	}
+	if err != nil || !has {
+		return c.MinLength
+	}
+	return min(c.MinLength, c.MinLengthWithFactor)
+}
+
+// judge returns the canonical form of a password that is long and odd enough, whoever's it is to be, or a *PasswordError.
+func (s *Service) judge(ctx context.Context, password string, least int, own []string) (string, error) {
+	p, err := shape(password, least)
+	if err != nil {
+		return "", err
+	}
 	if err := obvious(p, own); err != nil {
 		return "", err
 	}
-	var score int
-	if err := s.hash.turn(ctx, func() { score = strength(p, own) }); err != nil {
-		return "", err
-	}
-	if score < minScore {
+	if guesses(p, own) < minGuesses {
 		return "", refusePassword("This password is easy to guess: it is made of common words, names, dates or neighbouring keys.%s", advice)
 	}
 	if err := s.blocked(p); err != nil {
 		return "", err
 	}
-	return p, s.usedBefore(ctx, l, p)
+	return p, s.filtered(ctx, p)
 }
 
 // shape checks what can be seen without knowing whose password it is to be.
-func (s *Service) shape(password string) (string, error) {
+func shape(password string, least int) (string, error) {
 	if !utf8.ValidString(password) || strings.ContainsFunc(password, unicode.IsControl) {
 		return "", refusePassword("The password has a character that cannot be typed, such as a tab or a line break. Please leave it out.")
 	}
@@ -76,7 +105,7 @@ func (s *Service) shape(password string) (string, error) {
 	}
 	p := norm.NFC.String(password)
 	n := utf8.RuneCountInString(p)
-	switch least := s.Config.Password.MinLength; {
+	switch {
 	case n > maxPassword:
 		return "", tooLong
 	case n == 0:
@@ -103,19 +132,6 @@ func obvious(p string, own []string) error {
 		return refusePassword("The password is little more than your name, your address or our name.%s", advice)
 	}
 	return nil
-}
-
-// strength returns the estimator's mark for a password, the lowest of how it is written and how it reads. The look-alikes are
-// ours: the library tries every combination of them, which for a random password of two dozen signs takes minutes.
-func strength(p string, own []string) int {
-	p = cut(p, judged)
-	score := zxcvbn.PasswordStrength(p, own, matching.FilterL33tMatcher).Score
-	for _, read := range readings(p) {
-		if score >= minScore && read != strings.ToLower(p) {
-			score = min(score, zxcvbn.PasswordStrength(read, own, matching.FilterL33tMatcher).Score)
-		}
-	}
-	return score
 }
 
 // ownWords are the words that somebody who knows the person or the product tries first, in lower case.

@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +32,7 @@ type Service struct {
 	Store     Store
 	Passwords PasswordStore
 	Tokens    TokenStore
+	Removed   RemovedStore
 	Realms    *identity.Realms
 	Sessions  Sessions
 	Lockout   *throttle.Lockout
@@ -39,6 +41,10 @@ type Service struct {
 	Audit audit.Recorder
 	// BaseURL is public_url plus path_prefix, the only source of links.
 	BaseURL string
+	// HasFactor reports whether an account signs in with a second factor beside its password, which may then be shorter; nil is nobody.
+	HasFactor func(ctx context.Context, accountID string) (bool, error)
+	// HTTP asks the range API of breached passwords; nil is a client with a short patience.
+	HTTP *http.Client
 	// Words are refused as passwords beside the built-in list: the product's and the organisation's names.
 	Words []string
 	// Log takes what nobody waits for; nil is slog.Default.

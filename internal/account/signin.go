@@ -21,8 +21,10 @@ const (
 	refusedInvited  = "invited"
 	refusedDisabled = "disabled"
 	refusedLocked   = "locked"
+	refusedNetwork  = "network_locked"
 	refusedPassword = "wrong_password"
 	refusedDamaged  = "damaged_hash"
+	refusedExpired  = "password_expired"
 )
 
 // HasLocal reports whether an identifier names a local account that could sign in. Its answer must never reach a stranger; the
@@ -39,44 +41,74 @@ func (s *Service) HasLocal(ctx context.Context, identifier string) (bool, error)
 }
 
 // CheckPassword signs a local person in. Wrong password, unknown name, locked and not yet activated are all
-// identity.ErrWrongPassword, after the same work. The reason is recorded here; a success is for the sign-in flow to record.
+// identity.ErrWrongPassword, after the same work. A right password that is older than max_age is an *identity.MustChange. The reason of
+// a refusal is recorded here; a success is for the sign-in flow to record.
 func (s *Service) CheckPassword(ctx context.Context, identifier, password string) (*Account, error) {
+	p, err := s.prove(ctx, identifier, password)
+	if err != nil {
+		return nil, err
+	}
+	a, reason, err := s.signedIn(ctx, p, password)
+	if err != nil || reason == "" {
+		return a, err
+	}
+	return nil, s.turnAway(ctx, p, reason)
+}
+
+// proof is a local account and what was found out about the password that came with its name.
+type proof struct {
+	account *Account
+	name    string // normalized, as typed
+	hash    string
+	key     string // of the lockout
+	stale   bool   // the hash is to be made anew
+	locked  bool   // this try has locked the account
+}
+
+// prove counts a try and checks the password. Every refusal is identity.ErrWrongPassword, recorded and after the same work.
+func (s *Service) prove(ctx context.Context, identifier, password string) (proof, error) {
 	s.open()
-	name := identity.Normalize(identifier)
+	p := proof{name: identity.Normalize(identifier)}
 	if !s.Config.Enabled {
-		s.refused(ctx, nil, name, refusedOff)
-		return nil, identity.ErrWrongPassword
+		s.refused(ctx, nil, p.name, refusedOff)
+		return p, identity.ErrWrongPassword
 	}
-	a, hash, reason, err := s.credentials(ctx, name)
+	var reason string
+	var err error
+	if p.account, p.hash, reason, err = s.credentials(ctx, p.name); err != nil {
+		return p, err
+	}
+	p.key = throttle.Key("identifier", p.name)
+	if p.account != nil {
+		p.key = lockoutKey(p.account.ID)
+	}
+	allowed, lockedNow, err := s.Lockout.Begin(ctx, p.key)
+	if fault.Is(err, fault.TooMany) { // said to whole networks, whoever is tried
+		s.refused(ctx, p.account, p.name, refusedNetwork)
+	}
 	if err != nil {
-		return nil, err
+		return p, err
 	}
-	key := throttle.Key("identifier", name)
-	if a != nil {
-		key = lockoutKey(a.ID)
-	}
-	allowed, lockedNow, err := s.Lockout.Begin(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	if !allowed {
+	if p.locked = lockedNow; !allowed {
 		reason = refusedLocked
 	}
-	ok, stale, reason, err := s.verify(ctx, hash, password, reason)
-	if err != nil {
-		return nil, err
+	ok := false
+	if ok, p.stale, reason, err = s.verify(ctx, p.hash, password, reason); err != nil {
+		return p, err
 	}
-	if ok {
-		a, reason, err = s.signedIn(ctx, a, hash, password, stale, key)
-		if err != nil || reason == "" {
-			return a, err
-		}
+	if !ok {
+		return p, s.turnAway(ctx, p, reason)
 	}
-	s.refused(ctx, a, name, reason)
-	if lockedNow {
-		s.locked(ctx, a, name)
+	return p, nil
+}
+
+// turnAway records why somebody does not get in and returns what they are told.
+func (s *Service) turnAway(ctx context.Context, p proof, reason string) error {
+	s.refused(ctx, p.account, p.name, reason)
+	if p.locked {
+		s.locked(ctx, p.account, p.name)
 	}
-	return nil, identity.ErrWrongPassword
+	return identity.ErrWrongPassword
 }
 
 // credentials returns the account with a name and the hash to compare; the reason says why there is none. It asks the store as
@@ -111,7 +143,7 @@ func (s *Service) credentials(ctx context.Context, name string) (a *Account, has
 func (s *Service) verify(ctx context.Context, hash, password, reason string) (ok, stale bool, _ string, err error) {
 	password, possible := canonical(password)
 	if reason == "" {
-		if _, _, _, err := decode(hash); err != nil {
+		if _, err := ParseHash(hash); err != nil {
 			s.log().ErrorContext(ctx, "sign-in refused", "error", err)
 			reason = refusedDamaged
 		}
@@ -130,25 +162,29 @@ func (s *Service) verify(ctx context.Context, hash, password, reason string) (ok
 }
 
 // signedIn finishes a sign-in with the right password, or returns why it came too late.
-func (s *Service) signedIn(ctx context.Context, a *Account, hash, password string, stale bool, key string) (_ *Account, reason string, err error) {
-	l, _ := a.Local()
+func (s *Service) signedIn(ctx context.Context, p proof, password string) (_ *Account, reason string, err error) {
+	l, _ := p.account.Local()
 	// A reset that ran while we compared has ended every session; the password it replaced must not start one.
-	p, err := s.Passwords.GetPassword(ctx, l)
+	stored, err := s.Passwords.GetPassword(ctx, l)
 	if err != nil {
 		return nil, "", fmt.Errorf("get password: %w", err)
 	}
-	if p.Hash != hash {
-		return a, refusedPassword, nil
+	if stored.Hash != p.hash {
+		return nil, refusedPassword, nil
 	}
-	if err := s.Lockout.Succeed(ctx, key); err != nil {
+	if err := s.Lockout.Succeed(ctx, p.key); err != nil {
 		return nil, "", err
 	}
-	if stale {
-		s.upgrade(ctx, l, hash, password)
+	if p.stale {
+		s.upgrade(ctx, l, p.hash, password)
+	}
+	if s.tooOld(stored) {
+		s.refused(ctx, p.account, p.name, refusedExpired)
+		return nil, "", mustChange(s.Config.Password.MaxAge)
 	}
 	now := s.now()
 	gone := false // disabled, adopted or deleted meanwhile
-	written, err := s.Store.UpdateAccount(ctx, a.ID, func(b *Account) error {
+	written, err := s.Store.UpdateAccount(ctx, p.account.ID, func(b *Account) error {
 		if gone = b.State != Active || b.Owner != OwnerLocal; gone {
 			return errRefused
 		}
@@ -157,11 +193,12 @@ func (s *Service) signedIn(ctx context.Context, a *Account, hash, password strin
 	})
 	switch {
 	case gone, fault.Is(err, fault.NotFound):
-		return a, refusedDisabled, nil
+		return nil, refusedDisabled, nil
 	case err != nil:
 		return nil, "", fmt.Errorf("record sign-in: %w", err)
 	}
-	written.PasswordChangedAt = p.ChangedAt
+	written.PasswordChangedAt, written.PasswordExpires = stored.ChangedAt, s.expires(stored)
+	s.warnOfAge(ctx, written)
 	return written, "", nil
 }
 
@@ -202,16 +239,21 @@ func (s *Service) locked(ctx context.Context, a *Account, name string) {
 	if a.State != Active {
 		return
 	}
-	now := s.now()
+	at, account := s.now(), a
 	s.later(ctx, "mail about a lock", func(ctx context.Context) {
-		about := s.about(ctx, a, "")
-		about.At = clockTime(now)
-		s.notify(ctx, a, mailLocked, LockedMail{About: about, Until: clockTime(now.Add(s.Lockout.Config.Duration)),
-			Lifetime: Lifetime(s.Lockout.Config.Duration), CanReset: s.Config.Reset.Enabled})
+		until, err := s.LockedUntil(ctx, account)
+		if err != nil || until.IsZero() { // opened already: by a new password, or by an administrator
+			until = at.Add(s.Lockout.Config.Duration)
+		}
+		about := s.about(ctx, account, "")
+		about.At = clockTime(at)
+		s.notify(ctx, account, mailLocked, LockedMail{About: about, Until: clockTime(until), Lifetime: Lifetime(s.Lockout.Config.Duration),
+			Endless: throttle.Endless(until, at), CanReset: s.Config.Reset.Enabled})
 	})
 }
 
-// LockedUntil returns when the lockout of a local account ends, zero where there is none.
+// LockedUntil returns when the lockout of a local account ends, zero where there is none; throttle.Endless tells one that ends only with a
+// new password or by an administrator.
 func (s *Service) LockedUntil(ctx context.Context, a *Account) (time.Time, error) {
 	if _, ok := a.Local(); !ok {
 		return time.Time{}, nil
@@ -235,4 +277,4 @@ func (s *Service) findLocal(ctx context.Context, name string) (*Account, error) 
 }
 
 // lockoutKey counts an account's failures, whichever of its names was typed.
-func lockoutKey(accountID string) string { return throttle.Key("account", accountID) }
+func lockoutKey(accountID string) string { return throttle.AccountKey(accountID) }

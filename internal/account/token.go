@@ -12,8 +12,11 @@ import (
 // issue makes a one-time token and returns the link that carries it. Only its digest is kept.
 func (s *Service) issue(ctx context.Context, l Local, p Purpose) (link string, err error) {
 	path, life := "/reset/", s.Config.Reset.LinkLifetime
-	if p == ForInvitation {
+	switch p {
+	case ForInvitation:
 		path, life = "/invite/", s.Config.InvitationLifetime
+	case ForWithdrawal:
+		path = "/withdraw/" // for as long as there is something to withdraw
 	}
 	secret, now := token.NewSecret(), s.now()
 	err = s.Tokens.CreateToken(ctx, l, OneTime{Digest: token.Digest(secret), AccountID: l.AccountID(), Purpose: p,
@@ -26,7 +29,10 @@ func (s *Service) issue(ctx context.Context, l Local, p Purpose) (link string, e
 
 // expired is the one answer to a token that is used up, too old, of another purpose, or never was.
 func expired(p Purpose) error {
-	if p == ForInvitation {
+	switch p {
+	case ForWithdrawal:
+		return fault.New(fault.Expired, "This request is over already: it was withdrawn, used or replaced by a newer one, or its time has run out.").WithNext(fault.NextHelp)
+	case ForInvitation:
 		return fault.New(fault.Expired, "This invitation no longer works. Please ask whoever invited you for a new one.").WithNext(fault.NextHelp)
 	}
 	return fault.New(fault.Expired, "This link no longer works: it was used already or is too old.").WithNext(fault.NextReset)
@@ -58,6 +64,9 @@ func (s *Service) PeekToken(ctx context.Context, p Purpose, secret string) (*Acc
 // Afterwards all sessions of the account are ended and the person is told by mail.
 func (s *Service) RedeemToken(ctx context.Context, p Purpose, secret, password string) (*Account, error) {
 	s.open()
+	if p != ForReset && p != ForInvitation {
+		return nil, expired(p)
+	}
 	a, err := s.PeekToken(ctx, p, secret)
 	if err != nil {
 		return nil, err
@@ -82,12 +91,29 @@ func (s *Service) RedeemToken(ctx context.Context, p Purpose, secret, password s
 	return s.afterPassword(context.WithoutCancel(ctx), id, p)
 }
 
+// Withdraw ends a request for a reset with the token from its mail: the link in it works no longer. Of many who come with one token one
+// withdraws and the others get fault.Expired.
+func (s *Service) Withdraw(ctx context.Context, secret string) error {
+	if !s.Config.Enabled || !token.WellFormed(secret) {
+		return expired(ForWithdrawal)
+	}
+	id, err := s.Tokens.WithdrawReset(ctx, token.Digest(secret), s.now())
+	if fault.Is(err, fault.NotFound) {
+		return expired(ForWithdrawal)
+	}
+	if err != nil {
+		return fmt.Errorf("withdraw reset: %w", err)
+	}
+	s.record(ctx, audit.Event{Kind: audit.ResetWithdrawn, AccountID: id, Provider: OwnerLocal, Reason: "by_mail"})
+	return nil
+}
+
 // afterPassword does what belongs to a new password: everybody who is signed in with the old one is out, the lock is over, the
 // person is told. A step that fails does not keep the others from being done.
 func (s *Service) afterPassword(ctx context.Context, id string, p Purpose) (*Account, error) {
 	s.record(ctx, audit.Event{Kind: audit.PasswordSet, AccountID: id, Provider: OwnerLocal, Reason: string(p)})
 	endErr := s.Sessions.EndAccount(ctx, id, "")
-	if err := s.Lockout.Succeed(ctx, lockoutKey(id)); err != nil {
+	if err := s.Lockout.Unlock(ctx, lockoutKey(id)); err != nil {
 		s.log().ErrorContext(ctx, "lock not ended after new password", "account", id, "error", err)
 	}
 	a, err := s.Store.GetAccount(ctx, id)

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 
+	"golang.org/x/crypto/acme/autocert"
+
 	"crmgate/internal/config"
 	"crmgate/internal/gateway"
 	"crmgate/internal/middleware"
@@ -25,7 +27,11 @@ type App struct {
 	signer    *proxy.Signer
 	upstreams []*proxy.Upstream
 	handler   http.Handler
-	metrics   *metrics
+	// acme is nil where certificates come otherwise.
+	acme *autocert.Manager
+	// front are what the listeners need to run beside them.
+	front   []func(context.Context) error
+	metrics *metrics
 	// checks asks providers again about live sessions.
 	checks *signin.Revalidation
 }
@@ -55,6 +61,9 @@ func (a *App) wire(ctx context.Context) error {
 	public, err := url.Parse(a.Config.Server.PublicURL)
 	if err != nil {
 		return fmt.Errorf("read server.public_url: %w", err)
+	}
+	if a.acme, err = newACME(a.Config.Server); err != nil {
+		return err
 	}
 	keys, err := a.assertionKeys(ctx)
 	if err != nil {
@@ -96,8 +105,16 @@ func (a *App) newGateway(public *url.URL) (*gateway.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	folded, err := policy.New(a.Config.Access.Fold())
+	if err != nil {
+		return nil, err
+	}
 	shared := proxy.Shared{
 		PublicURL: public, Names: proxy.NewNames(a.Config.Upstreams, a.Sessions.OwnCookies()), Signer: a.signer, Fail: a.Pages,
+		Alive: a.Sessions.Alive, Log: a.Log,
+	}
+	if cleaner := proxy.NewCleaner(a.Config.Upstreams, shared.Names, a.Sessions.Secure); cleaner != nil {
+		a.Sessions.Changed = cleaner.Clear
 	}
 	for _, c := range a.Config.Upstreams {
 		u, err := proxy.Open(c, shared)
@@ -115,9 +132,17 @@ func (a *App) newGateway(public *url.URL) (*gateway.Handler, error) {
 			Tokens: a.Tokens, Accounts: a.DB, Realms: a.Realms, Known: a.Sessions.Known, Limit: perMinute(60),
 		},
 		ForwardAuth: gateway.ForwardAuth{Off: !a.Config.Server.ForwardAuth.Enabled, Proxies: asking, Secret: a.Config.Server.ForwardAuth.Secret},
-		Rules:       rules, Routes: gateway.NewRoutes(a.upstreams), Sessions: a.Sessions, Fail: a.Pages, Audit: a.Audit,
-		PublicURL: public, Prefix: a.Config.Server.PathPrefix,
+		Rules:       rules, Folded: folded, Routes: gateway.NewRoutes(a.upstreams), Sessions: a.Sessions, Fail: a.Pages, Audit: a.Audit,
+		PublicURL: public, Prefix: a.Config.Server.PathPrefix, StrictTransport: a.strictTransport(),
 	}, nil
+}
+
+// strictTransport is the value of Strict-Transport-Security. Whoever signs in gets it with our pages; the CRM's answers are the CRM's.
+func (a *App) strictTransport() string {
+	if !a.Sessions.Secure {
+		return ""
+	}
+	return a.Config.Server.HSTS.Value()
 }
 
 // newOwnPages is everything below the prefix, and the change-password address.
@@ -125,7 +150,8 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 	cfg, prefix := a.Config, a.Config.Server.PathPrefix
 	flow := &signin.Flow{
 		Realms: a.Realms, Accounts: a.Accounts, Attempts: a.DB, Sessions: a.Sessions, Audit: a.Audit, Sealer: a.Sealer, Once: a.DB,
-		Count: a.metrics.logout, LocalEnabled: cfg.Local.Enabled, BaseURL: a.baseURL(), Prefix: prefix,
+		ChangeLocal: a.Accounts.ChangePassword,
+		Count:       a.metrics.logout, LocalEnabled: cfg.Local.Enabled, BaseURL: a.baseURL(), Prefix: prefix,
 		Factors: a.Factors, Pending: a.DB, IsAdmin: a.isAdmin,
 	}
 	pages := &web.Handler{
@@ -134,12 +160,13 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 		BaseURL: a.baseURL(), Secure: a.Sessions.Secure,
 		Direct: a.onlyWayIn(), Local: cfg.Local.Enabled,
 		MailedReset:  cfg.Local.Enabled && cfg.Local.Reset.Enabled && cfg.Mail.Enabled(),
-		LinkLifetime: cfg.Local.Reset.LinkLifetime, MinLength: cfg.Local.Password.MinLength,
+		LinkLifetime: cfg.Local.Reset.LinkLifetime, RequireUsername: cfg.Local.Reset.RequireUsername, MailFrom: cfg.Mail.Address(), LockDuration: cfg.Local.Lockout.Duration,
 		Explain: provider.Explain,
 		Keys:    func(context.Context) ([]byte, error) { return a.signer.JWKS(), nil },
 		// Held-up people behind one office address must not be: the limits are for machines.
 		Limits: web.Limits{
 			Starts: perMinute(240), Callbacks: perMinute(60), Passwords: perMinute(120), Resets: perMinute(60), Links: perMinute(120),
+			Checks:  perMinute(240),
 			Logouts: perMinute(240),
 		},
 	}
@@ -159,7 +186,7 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 	mux.Handle(prefix+"/auth", a.Pages.Handle(gate.Forward))
 	mux.Handle(prefix+"/auth/", a.Pages.Handle(gate.Forward))
 	mux.Handle("/", protected)
-	return middleware.SecureHeaders(a.Sessions.Secure, mux), nil
+	return middleware.SecureHeaders(a.strictTransport(), mux), nil
 }
 
 func perMinute(n int) *throttle.Limiter { return &throttle.Limiter{PerMinute: n} }

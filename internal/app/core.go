@@ -92,7 +92,7 @@ func (c *Core) open(ctx context.Context) error {
 		return ok
 	}
 	c.Accounts = &account.Service{
-		Config: cfg.Local, Store: c.DB, Passwords: c.DB, Tokens: c.DB, Realms: c.Realms, Sessions: c.Sessions, Audit: c.Audit,
+		Config: cfg.Local, Store: c.DB, Passwords: c.DB, Tokens: c.DB, Removed: c.DB, Realms: c.Realms, Sessions: c.Sessions, Audit: c.Audit,
 		Lockout: &throttle.Lockout{Store: c.DB, Config: cfg.Local.Lockout},
 		BaseURL: c.baseURL(), Words: []string{cfg.Branding.Product, cfg.Branding.Organisation}, Log: c.Log,
 	}
@@ -100,11 +100,14 @@ func (c *Core) open(ctx context.Context) error {
 	c.Admins = policy.NewAdmins(cfg.Admins)
 	if cfg.Mail.Enabled() {
 		// The listeners take their part of the grace first; both together must not outlast it.
-		c.Mail = &mail.Sender{Config: cfg.Mail, Renderer: c.Pages, Log: c.Log, Grace: cfg.Server.ShutdownGrace / 3}
+		c.Mail = &mail.Sender{Config: cfg.Mail, Renderer: c.Pages, Store: c.DB, Sealer: c.Sealer, Log: c.Log, Grace: cfg.Server.ShutdownGrace / 3}
 		c.Accounts.Mail = c.Mail
 	}
-	c.Factors, err = c.openFactors()
-	return err
+	if c.Factors, err = c.openFactors(); err != nil {
+		return err
+	}
+	c.Accounts.HasFactor = c.Factors.HasStrong
+	return nil
 }
 
 // openFactors makes the second factors that the configuration allows.

@@ -150,7 +150,8 @@ func explainUpstream(cfg *config.Config, path string) (*proxy.Upstream, error) {
 	shared := proxy.Shared{PublicURL: public, Names: proxy.NewNames(cfg.Upstreams, nil)}
 	var all []*proxy.Upstream
 	for _, c := range cfg.Upstreams {
-		c.Identity.Assertion.Enabled = false // it says what the headers say, and signing needs the store
+		c.Identity.Assertion.Enabled = false                 // it says what the headers say, and signing needs the store
+		c.Identity.SecretHeader = proxy.SecretHeaderConfig{} // it is not shown
 		u, err := proxy.Open(c, shared)
 		if err != nil {
 			return nil, err
@@ -168,7 +169,7 @@ func explainHeaders(u *proxy.Upstream, q Question, providerID string) ([]NamedHe
 		return nil, err
 	}
 	h := http.Header{}
-	if err := u.Answer(h, id); err != nil {
+	if err := u.Answer(h, &http.Request{}, proxy.Path{}, id); err != nil {
 		return nil, err
 	}
 	var out []NamedHeader

@@ -34,25 +34,33 @@ func Online(ctx context.Context, cfg *config.Config, log *slog.Logger) []config.
 type probe struct {
 	path, hint string
 	try        func(context.Context) error
+	// warning is true where the error is no fault but something to know, in words that stand by themselves.
+	warning bool
 }
 
 // probe tries everything at once, each for ten seconds at most.
 func (c *Core) probe(ctx context.Context) []config.Finding {
-	probes := []probe{{"storage", "is the database running?", c.DB.Ping}}
+	probes := []probe{{path: "storage", hint: "is the database running?", try: c.DB.Ping}}
 	if c.redis != nil {
-		probes = append(probes, probe{"redis", "is Redis running, and are user and password right?", c.redis.Ping})
+		probes = append(probes, probe{path: "redis", hint: "is Redis running, and are user and password right?", try: c.redis.Ping})
 	}
 	for i, p := range c.Realms.All() {
 		if pinger, ok := p.(identity.Pinger); ok {
-			probes = append(probes, probe{fmt.Sprintf("providers[%d]", i), "can this machine reach it, and is its certificate trusted?", pinger.Ping})
+			probes = append(probes, probe{path: fmt.Sprintf("providers[%d]", i), hint: "can this machine reach it, and is its certificate trusted?", try: pinger.Ping})
 		}
 	}
 	if c.Mail != nil {
-		probes = append(probes, probe{"mail.smtp", "check host, port, security and credentials", c.Mail.Ping})
+		probes = append(probes, probe{path: "mail.smtp", hint: "check host, port, security and credentials", try: c.Mail.Ping},
+			probe{path: "mail", hint: "'crmgate mail list' says why", try: c.mailIsStuck})
 	}
 	for i, u := range c.Config.Upstreams {
 		for j, raw := range u.URLs {
-			probes = append(probes, probe{fmt.Sprintf("upstreams[%d].urls[%d]", i, j), "is the CRM running?", dialer(raw)})
+			at := fmt.Sprintf("upstreams[%d].urls[%d]", i, j)
+			probes = append(probes, probe{path: at, hint: "is the CRM running?", try: dialer(raw)})
+			if guarded := u.TLS.CertFile != "" || u.Identity.SecretHeader.Name != ""; guarded {
+				probes = append(probes, probe{path: at, warning: true, try: sideDoor(u, raw),
+					hint: "let the CRM refuse requests without the gateway's certificate or secret header, or people can go around the gateway"})
+			}
 		}
 	}
 	results := make([]error, len(probes))
@@ -68,7 +76,11 @@ func (c *Core) probe(ctx context.Context) []config.Finding {
 	var findings []config.Finding
 	for i, err := range results {
 		if err != nil {
-			findings = append(findings, config.Finding{Path: probes[i].path, Message: "does not answer: " + cause(err), Hint: probes[i].hint})
+			f := config.Finding{Path: probes[i].path, Message: "does not answer: " + cause(err), Hint: probes[i].hint}
+			if probes[i].warning {
+				f.Message, f.Warning = err.Error(), true
+			}
+			findings = append(findings, f)
 		}
 	}
 	return findings
@@ -91,7 +103,7 @@ func dialer(raw string) func(context.Context) error {
 		}
 		port := u.Port()
 		if port == "" {
-			port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+			port = map[string]string{"http": "80", "h2c": "80", "https": "443"}[u.Scheme]
 		}
 		var d net.Dialer
 		conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))

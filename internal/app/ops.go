@@ -13,7 +13,11 @@ import (
 // opsHandler answers machines: liveness, readiness, metrics. It has a listener of its own and is never public.
 func (a *App) opsHandler() http.Handler {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		newUpstreamMetrics(a.upstreams))
+	if a.Core != nil && a.Mail != nil {
+		reg.MustRegister(mailQueue{a.Core})
+	}
 	a.metrics.register(reg)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })

@@ -257,10 +257,11 @@ func (w *world) cmdCRMSaw(_ *testscript.TestScript, args []string) error {
 	return nil
 }
 
-// cmdMail waits for the next mail to an address: `mail ADDRESS TEXT...` checks text in it; `mail ADDRESS link` opens its link.
+// cmdMail waits for the next mail to an address: `mail ADDRESS TEXT...` checks text in it; `mail ADDRESS link` opens its link,
+// `mail ADDRESS withdraw` the one that withdraws.
 func (w *world) cmdMail(ts *testscript.TestScript, args []string) error {
-	if len(args) == 2 && args[1] == "link" {
-		link := regexp.MustCompile(regexp.QuoteMeta(ts.Getenv("GATE")) + `/_gate/(reset|invite)/[\w-]{43}`).FindString(w.lastMail.Text)
+	if kinds := map[string]string{"link": "reset|invite", "withdraw": "withdraw"}; len(args) == 2 && kinds[args[1]] != "" {
+		link := regexp.MustCompile(regexp.QuoteMeta(ts.Getenv("GATE")) + `/_gate/(` + kinds[args[1]] + `)/[\w-]{43}`).FindString(w.lastMail.Text)
 		if link == "" {
 			return fmt.Errorf("no link in\n%s", w.lastMail.Text)
 		}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"crmgate/internal/middleware"
 )
 
 // Run listens, serves and does the background work until ctx ends, then lets requests finish for server.shutdown_grace.
@@ -28,6 +30,13 @@ func (a *App) Serve(ctx context.Context, public net.Listener) error {
 	if err != nil {
 		return errors.Join(err, public.Close(), a.Close())
 	}
+	plain, plainHandler, err := a.listenHTTP(ctx)
+	if err != nil {
+		if ops != nil {
+			err = errors.Join(err, ops.Close())
+		}
+		return errors.Join(err, public.Close(), a.Close())
+	}
 	// Background work outlives the listeners: a request that is finishing may still queue a mail.
 	stopBackground := a.startBackground(context.WithoutCancel(ctx))
 
@@ -36,6 +45,10 @@ func (a *App) Serve(ctx context.Context, public net.Listener) error {
 	if ops != nil {
 		servers = append(servers, a.newServer(a.opsHandler()))
 		listeners = append(listeners, ops)
+	}
+	if plain != nil {
+		servers = append(servers, a.newServer(plainHandler))
+		listeners = append(listeners, plain)
 	}
 	g, serving := errgroup.WithContext(ctx)
 	for i, s := range servers {
@@ -78,29 +91,53 @@ func (a *App) newServer(h http.Handler) *http.Server {
 		MaxHeaderBytes:    64 << 10,
 		// Or net/http answers "OPTIONS *" by itself.
 		DisableGeneralOptionsHandler: true,
-
+		// A peer that is gone without a word must not keep its streams, nor one that takes nothing what it was sent.
+		HTTP2:    &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second, WriteByteTimeout: time.Minute, MaxConcurrentStreams: 250},
 		ErrorLog: slog.NewLogLogger(a.Log.Handler(), slog.LevelDebug),
 	}
 }
 
-// listen opens the public listener, with TLS where a certificate is configured.
+// listen opens the public listener: a PROXY header comes before TLS, and TLS where there is a certificate.
 func (a *App) listen(ctx context.Context) (net.Listener, error) {
 	cfg := a.Config.Server
+	secure, beside, err := a.serverTLS()
+	if err != nil {
+		return nil, err
+	}
+	trusted, problems := middleware.ParseProxies(cfg.TrustedProxies)
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("read server.trusted_proxies: %s", problems[0].Message)
+	}
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen on server.listen: %w", err)
 	}
-	if cfg.TLS.CertFile == "" {
-		return l, nil
+	if cfg.ProxyProtocol {
+		l = &middleware.ProxyProtocol{Listener: l, Trusted: trusted}
 	}
-	cert, err := tls.LoadX509KeyPair(cfg.TLS.CertFile, cfg.TLS.KeyFile)
+	if secure == nil { // with TLS nobody stands between the client and us who could read its lines in another way
+		return middleware.Framing{Listener: l}, nil
+	}
+	a.front = append(a.front, beside)
+	return tls.NewListener(l, secure), nil
+}
+
+// listenHTTP opens the listener for those who come without https.
+func (a *App) listenHTTP(ctx context.Context) (net.Listener, http.Handler, error) {
+	if a.Config.Server.HTTPListen == "" {
+		return nil, nil, nil
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", a.Config.Server.HTTPListen)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("load server.tls: %w", err), l.Close())
+		return nil, nil, fmt.Errorf("listen on server.http_listen: %w", err)
 	}
-	return tls.NewListener(l, &tls.Config{
-		Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
-	}), nil
+	h := middleware.ToPublic(a.Config.Server.PublicURL)
+	if a.acme != nil {
+		h = a.acme.HTTPHandler(h)
+	}
+	return l, h, nil
 }
 
 func (a *App) listenOps(ctx context.Context) (net.Listener, error) {
@@ -126,6 +163,10 @@ func (a *App) startBackground(ctx context.Context) (stop func() error) {
 	}
 	if a.Mail != nil {
 		loops = append(loops, a.Mail.Run)
+	}
+	loops = append(loops, a.front...)
+	for _, u := range a.upstreams {
+		loops = append(loops, u.Run)
 	}
 	stops := make([]func() error, len(loops))
 	for i, run := range loops {
@@ -161,7 +202,7 @@ func every(ctx context.Context, interval time.Duration, do func(context.Context)
 func (a *App) sweep(ctx context.Context) {
 	now := time.Now()
 	for what, do := range map[string]func(context.Context, time.Time) (int, error){
-		"sessions": a.Sessions.Store.SweepSessions, "attempts": a.DB.SweepAttempts, "tokens": a.DB.SweepTokens,
+		"sessions": a.Sessions.Store.SweepSessions, "attempts": a.DB.SweepAttempts, "tokens": a.DB.SweepTokens, "removed accounts": a.Accounts.PurgeRemoved,
 		"what was used once": a.DB.SweepOnce, "access tokens": a.Tokens.Sweep, "security events": a.sweepEvents,
 		"pending steps": a.DB.SweepPending, "devices": a.Factors.Sweep,
 	} {

@@ -22,10 +22,18 @@ func TestStreamsEndWithTheSession(t *testing.T) {
 			echo(t, w)
 			return
 		}
-		if r.URL.Path != "/events" {
+		switch r.URL.Path {
+		case "/events":
+			w.Header().Set("Content-Type", "text/event-stream")
+		case "/download":
+			w.Header().Set("Content-Length", "1000000")
+		case "/silent":
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+			return
+		default:
 			return
 		}
-		w.Header().Set("Content-Type", "text/event-stream")
 		for r.Context().Err() == nil {
 			fmt.Fprint(w, "data: tick\n\n")
 			if http.NewResponseController(w).Flush() != nil {
@@ -58,9 +66,11 @@ providers: [{id: contoso, type: oidc, name: Contoso, issuer: %q, client_id: crm,
 	for _, c := range b.client.Jar.Cookies(b.url) {
 		cookie += c.Name + "=" + c.Value + "; "
 	}
-	ends := make(chan string, 2)
+	ends := make(chan string, 4)
 	for name, head := range map[string]string{
 		"event stream": "GET /events HTTP/1.1\r\nAccept: text/event-stream\r\n",
+		"download":     "GET /download HTTP/1.1\r\n",
+		"silence":      "GET /silent HTTP/1.1\r\n",
 		"WebSocket":    "GET /ws HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n",
 	} {
 		conn, err := net.Dial("tcp", l.Addr().String())
@@ -87,7 +97,7 @@ providers: [{id: contoso, type: oidc, name: Contoso, issuer: %q, client_id: crm,
 		t.Fatal(err)
 	}
 	deadline := time.After(10 * time.Second)
-	for range 2 {
+	for range 4 {
 		select {
 		case <-ends:
 		case <-deadline:

@@ -39,6 +39,7 @@ func (c ServerConfig) Validate() fault.Problems {
 	case c.TLS.CertFile == "" && c.TLS.KeyFile != "":
 		p.Add("tls.cert_file", "Set it beside key_file.", "is missing")
 	}
+	c.checkFront(&p)
 	if c.DataDir == "" {
 		p.Add("data_dir", "Name a folder for keys and the SQLite file.", "is missing")
 	}

@@ -56,6 +56,11 @@ type ServerConfig struct {
 	// ForwardAuth is who may ask /_gate/auth.
 	ForwardAuth ForwardAuthConfig `json:"forward_auth" jsonschema:"Who may ask /_gate/auth about requests, for a proxy in front that keeps the traffic to itself."`
 	TLS         ServerTLSConfig   `json:"tls" jsonschema:"Certificate of the public listener; without one it speaks plain HTTP."`
+	// ProxyProtocol makes the trusted proxies begin each connection with a PROXY header, version 2.
+	ProxyProtocol bool `json:"proxy_protocol" jsonschema:"The trusted proxies begin each connection with a PROXY header, version 2."`
+	// HTTPListen is host:port of a listener that sends browsers to public_url; empty opens none.
+	HTTPListen string     `json:"http_listen" jsonschema:"Host:port of a plain listener that sends browsers to public_url and answers ACME's questions; empty opens none."`
+	HSTS       HSTSConfig `json:"hsts" jsonschema:"How long browsers come by https only."`
 	// DataDir is where keys and the SQLite file live.
 	DataDir string `json:"data_dir" jsonschema:"Keys and the SQLite file; created with mode 0700."`
 	// ShutdownGrace is how long running requests may take after SIGTERM.
@@ -74,10 +79,11 @@ type ForwardAuthConfig struct {
 // Default returns the section's defaults.
 func (ForwardAuthConfig) Default() ForwardAuthConfig { return ForwardAuthConfig{Enabled: true} }
 
-// ServerTLSConfig is `server.tls`; both files or none.
+// ServerTLSConfig is `server.tls`: both files, or ACME, or neither. Files are read again when they change.
 type ServerTLSConfig struct {
-	CertFile string `json:"cert_file" jsonschema:"PEM file with the certificate and its chain."`
-	KeyFile  string `json:"key_file" jsonschema:"PEM file with the private key."`
+	CertFile string     `json:"cert_file" jsonschema:"PEM file with the certificate and its chain."`
+	KeyFile  string     `json:"key_file" jsonschema:"PEM file with the private key."`
+	ACME     ACMEConfig `json:"acme" jsonschema:"Certificates from an authority that speaks ACME."`
 }
 
 // Default returns the section's defaults.

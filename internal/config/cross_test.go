@@ -193,6 +193,28 @@ func TestServerValidate(t *testing.T) {
 		{"trusted everybody", func(c *ServerConfig) { c.TrustedProxies = []string{"0.0.0.0/0"} }, "trusted_proxies[0]"},
 		{"certificate alone", func(c *ServerConfig) { c.TLS.CertFile = "x" }, "tls.key_file"},
 		{"key alone", func(c *ServerConfig) { c.TLS.KeyFile = "x" }, "tls.cert_file"},
+		{"PROXY headers", func(c *ServerConfig) { c.ProxyProtocol, c.TrustedProxies = true, []string{"10.0.0.5"} }, ""},
+		{"PROXY headers from nobody", func(c *ServerConfig) { c.ProxyProtocol = true }, "proxy_protocol"},
+		{"a plain listener", func(c *ServerConfig) { c.HTTPListen = ":80" }, ""},
+		{"a plain listener on no port", func(c *ServerConfig) { c.HTTPListen = "80" }, "http_listen"},
+		{"a plain listener at the public one", func(c *ServerConfig) { c.HTTPListen = c.Listen }, "http_listen"},
+		{"no HSTS", func(c *ServerConfig) { c.HSTS = HSTSConfig{} }, ""},
+		{"negative HSTS", func(c *ServerConfig) { c.HSTS.MaxAge = -1 }, "hsts.max_age"},
+		{"preload for this host only", func(c *ServerConfig) { c.HSTS.Preload = true }, "hsts.preload"},
+		{"ACME", func(c *ServerConfig) { c.TLS.ACME.Domains = []string{"crm.example.com", "www.example.com"} }, ""},
+		{"ACME beside a file", func(c *ServerConfig) {
+			c.TLS = ServerTLSConfig{CertFile: "a", KeyFile: "b", ACME: ACMEConfig{Domains: []string{"crm.example.com"}}}
+		}, "tls.acme.domains"},
+		{"ACME for another host", func(c *ServerConfig) { c.TLS.ACME.Domains = []string{"www.example.com"} }, "tls.acme.domains"},
+		{"ACME for a pattern", func(c *ServerConfig) { c.TLS.ACME.Domains = []string{"crm.example.com", "*.example.com"} }, "tls.acme.domains[1]"},
+		{"ACME for an address", func(c *ServerConfig) { c.TLS.ACME.Domains = []string{"crm.example.com", "192.0.2.1"} }, "tls.acme.domains[1]"},
+		{"ACME for nobody", func(c *ServerConfig) { c.TLS.ACME.Email = "a@example.com" }, "tls.acme.domains"},
+		{"ACME at an authority of our own", func(c *ServerConfig) {
+			c.TLS.ACME = ACMEConfig{Domains: []string{"crm.example.com"}, Directory: "https://ca.example.com/acme/directory"}
+		}, ""},
+		{"ACME in the clear", func(c *ServerConfig) {
+			c.TLS.ACME = ACMEConfig{Domains: []string{"crm.example.com"}, Directory: "http://ca.example.com/acme/directory"}
+		}, "tls.acme.directory"},
 		{"no data", func(c *ServerConfig) { c.DataDir = "" }, "data_dir"},
 		{"no grace", func(c *ServerConfig) { c.ShutdownGrace = 0 }, "shutdown_grace"},
 	}

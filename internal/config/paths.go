@@ -25,8 +25,8 @@ func settlePaths(v reflect.Value, at path, f files, r *Report) {
 				continue
 			}
 			inner.SetString(f.resolve(inner.String()))
-			// data_dir is made at the start, and a secret's file has been read.
-			if fd.key == "data_dir" || isTwin(fd.key, fields) {
+			// These two are made at the start, and a secret's file has been read.
+			if fd.key == "data_dir" || fd.key == "cache_dir" || isTwin(fd.key, fields) {
 				continue
 			}
 			if message := f.fault(inner.String(), strings.HasSuffix(fd.key, "_dir")); message != "" {

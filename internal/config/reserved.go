@@ -22,32 +22,8 @@ type reservedKey struct {
 // reservedKeys is the table. A key leaves it when the package that fulfils it declares a field of that name.
 func reservedKeys() []reservedKey {
 	return []reservedKey{
-		{pattern: "server.tls.acme", only: acmeConfig{}, about: "Certificates by ACME; reserved."},
-		{pattern: "upstreams[].paths_as_is", only: false, about: "Pass encoded slashes and the like on; reserved."},
-		{pattern: "upstreams[].cookies", only: cookiesConfig{}, about: "What happens to the CRM's cookies; reserved."},
-		{pattern: "upstreams[].health", only: healthConfig{Interval: 10 * time.Second}, about: "Active health checks; reserved."},
-		{pattern: "local.password.min_length_with_factor", only: 8, about: "Shortest password beside a second factor; reserved."},
-		{pattern: "local.password.max_age", only: time.Duration(0), about: "How long a password may be used; reserved."},
-		{pattern: "local.password.breach_check", only: "", about: "List of breached passwords; reserved."},
-		{pattern: "local.reset.require_username", only: false, about: "Ask for address and username; reserved."},
 		{pattern: "tracing", only: tracingConfig{}, about: "OpenTelemetry; reserved."},
 	}
-}
-
-type acmeConfig struct {
-	Domains  []string `json:"domains"`
-	Email    string   `json:"email"`
-	CacheDir string   `json:"cache_dir"`
-}
-
-type cookiesConfig struct {
-	Clear []string `json:"clear"`
-	Bind  bool     `json:"bind"`
-}
-
-type healthConfig struct {
-	Path     string        `json:"path"`
-	Interval time.Duration `json:"interval"`
 }
 
 type tracingConfig struct {

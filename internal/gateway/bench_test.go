@@ -176,7 +176,12 @@ func benchGateway(b *testing.B, target string, log *slog.Logger) http.Handler {
 	cfg.ID, cfg.URLs = "crm", []string{target}
 	signer := newSigner(b)
 	public, _ := url.Parse("https://crm.example.com")
-	up, err := proxy.Open(cfg, proxy.Shared{PublicURL: public, Signer: signer, Fail: plainFail{b},
+	now := time.Now()
+	s := &session.Session{ID: benchCookie[:32], SecretDigest: token.Digest(benchCookie[33:]), AccountID: "6b1f0a52c6d84f6fa3a9d0c2f7f0a111", Email: "ann@contoso.com", Name: "Ann Example",
+		Username: "ann", Groups: []string{"crm-users", "sales"}, Provider: "contoso", AMR: []string{"pwd"}, AuthTime: now, LastSeen: now,
+		ExpiresAt: now.Add(time.Hour), IdleTimeout: time.Hour}
+	sessions := &session.Manager{Store: oneSession{s: s}}
+	up, err := proxy.Open(cfg, proxy.Shared{PublicURL: public, Signer: signer, Fail: plainFail{b}, Alive: sessions.Alive,
 		Names: proxy.NewNames([]proxy.Config{cfg}, []string{"crmgate_session", "crmgate_attempt_*"})})
 	if err != nil {
 		b.Fatal(err)
@@ -190,12 +195,8 @@ func benchGateway(b *testing.B, target string, log *slog.Logger) http.Handler {
 	if err != nil {
 		b.Fatal(err)
 	}
-	now := time.Now()
-	s := &session.Session{ID: benchCookie[:32], SecretDigest: token.Digest(benchCookie[33:]), AccountID: "6b1f0a52c6d84f6fa3a9d0c2f7f0a111", Email: "ann@contoso.com", Name: "Ann Example",
-		Username: "ann", Groups: []string{"crm-users", "sales"}, Provider: "contoso", AMR: []string{"pwd"}, AuthTime: now, LastSeen: now,
-		ExpiresAt: now.Add(time.Hour), IdleTimeout: time.Hour}
 	h := &gateway.Handler{Rules: rules, Routes: gateway.NewRoutes([]*proxy.Upstream{up}), Fail: plainFail{b}, PublicURL: public, Prefix: "/_gate",
-		Sessions: &session.Manager{Store: oneSession{s: s}}}
+		Sessions: sessions}
 	return middleware.Origin(nil, middleware.AccessLog(log, "/_gate", middleware.Recover(plainFail{b}, slog.Default(), h)))
 }
 
@@ -225,7 +226,8 @@ func BenchmarkGateway(b *testing.B) {
 		{"bare-against-itself", "browser", bareProxy(target)},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
-			servers := [2]string{serve(b, bare), serve(b, bb.handler)}
+			framed := bb.name != "bare-against-itself"
+			servers := [2]string{serve(b, bare, false), serve(b, bb.handler, framed)}
 			const requests, conns = 320, 16
 			load := func(i int) cost {
 				before := measure()
@@ -263,16 +265,21 @@ func BenchmarkGateway(b *testing.B) {
 	}
 }
 
-func serve(b *testing.B, h http.Handler) string {
+// serve listens; framed does so as package app does.
+func serve(b *testing.B, h http.Handler, framed bool) string {
 	b.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	addr := ln.Addr().String()
+	if framed {
+		ln = middleware.Framing{Listener: ln}
+	}
 	go srv.Serve(ln)
 	b.Cleanup(func() { srv.Close() })
-	return ln.Addr().String()
+	return addr
 }
 
 func measure() cost {

@@ -34,7 +34,7 @@ func (h *Handler) decide(r *http.Request, at place, path proxy.Path) (caller, po
 	if err != nil && !fault.Is(err, fault.Unavailable) {
 		return caller{}, policy.Decision{}, err
 	}
-	d := h.Rules.Decide(at.rule, h.subject(r, c))
+	_, d := h.strictest(at, h.subject(r, c))
 	if err != nil && d.Outcome != policy.Allowed {
 		return caller{}, d, err
 	}
@@ -42,7 +42,7 @@ func (h *Handler) decide(r *http.Request, at place, path proxy.Path) (caller, po
 		return c, d, nil
 	}
 	// What is open to anyone is open to whoever brings a token for something else, but not in the owner's name.
-	if open := h.Rules.Decide(at.rule, h.subject(r, caller{})); open.Outcome == policy.Allowed {
+	if _, open := h.strictest(at, h.subject(r, caller{})); open.Outcome == policy.Allowed {
 		return caller{}, open, nil
 	}
 	return c, policy.Decision{Outcome: policy.Refuse, Rule: d.Rule, Reason: reasonScope}, nil
@@ -84,7 +84,7 @@ func (h *Handler) now() time.Time {
 
 // readings are the methods and paths that a request can be taken for.
 func readings(r *http.Request, path proxy.Path) (methods, paths []string) {
-	return append(overrides(r.Header), r.Method), append(slices.Clone(path.Others), path.Decoded)
+	return append(overrides(r.Header, path.Target), r.Method), append(slices.Clone(path.Others), path.Decoded)
 }
 
 // challenge returns what a program is told about its token, with the header that says so (RFC 6750 section 3).
@@ -108,8 +108,12 @@ func (h *Handler) stepUp(w http.ResponseWriter, r *http.Request, path proxy.Path
 // refuse records a refusal and returns what the person is told. The reference on the page leads an administrator to the event, and that
 // to the rule and to what was missing.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, path proxy.Path, c caller, d policy.Decision) error {
-	at := h.read(hostOf(r), r.Method, path.Decoded)
-	checks := h.Rules.Checks(at.rule, h.subject(r, c))
+	who := h.subject(r, c)
+	var checks []policy.Check
+	if _, at, err := h.locate(r); err == nil { // it was found a moment ago
+		rule, _ := h.strictest(at, who)
+		checks = h.Rules.Checks(rule, who)
+	}
 	e := audit.Event{Kind: audit.AccessRefused, Reason: "rule:" + d.Rule, Rule: d.Rule, Request: r.Method + " " + shortened(path.Decoded), Detail: detail(c, d, checks)}
 	if c.session != nil {
 		e.AccountID, e.Provider = c.session.AccountID, c.session.Provider
@@ -196,13 +200,10 @@ func shortened(path string) string {
 	return strings.Join(segments, "/")
 }
 
-// alive reports whether what let a caller in still does.
-func (h *Handler) alive(ctx context.Context, c caller) (bool, error) {
-	if c.grant != nil {
-		return c.grant.alive(ctx, h.Bearers, c.credential, audit.OriginOf(ctx).Address)
-	}
-	if w, ok := h.Sessions.(Watcher); ok {
-		return w.Alive(ctx, c.session.ID)
-	}
-	return true, nil
+// watched returns the request of a program, which is to end when its token does.
+func (h *Handler) watched(r *http.Request, c caller) *http.Request {
+	address := audit.OriginOf(r.Context()).Address
+	return r.WithContext(proxy.WithAlive(r.Context(), func(ctx context.Context) (bool, error) {
+		return c.grant.alive(ctx, h.Bearers, c.credential, address)
+	}))
 }

@@ -7,7 +7,10 @@
 //   - The split between our pages and the CRM's is made here, on the canonical path, and not by a ServeMux in front: a mux redirects
 //     paths that it finds unclean, and the CRM's traffic must pass untouched.
 //   - A path that a less careful server could read in another way (proxy.Path.Others), or a method that a header overrides, is passed only
-//     where every reading comes to the same upstream and the same rule.
+//     where every reading comes to the same upstream and the same rule. An upstream with paths_as_is takes them as they are, and
+//     the strictest of all their rules decides; one with ignore_case is matched by rules without regard to case.
+//   - Methods are overridden by headers and by "_method" in a query. One in a form's body is not looked for, because bodies are not read: for
+//     a CRM that obeys it, rules must treat POST as they treat what a form can stand for.
 //   - The first thing that fails, fails closed: no upstream, no session store, no signature means no request to the CRM. The exception is
 //     a rule for anyone, which asks nothing of the session store and works without it.
 //   - What the CRM is told about a person is made once per session and upstream and used until the session's identity changes. Per request
@@ -20,6 +23,5 @@
 //     passes browsers' requests on, a page of the CRM could ask in its own user's name and read the assertion.
 //   - A refusal is recorded with rule, request and the conditions that failed, under the reference that the page shows. The page itself
 //     does not say whom the rule would let pass.
-//   - A WebSocket or an event stream is looked at every few seconds while it is open and ends with its session; looking does not count as
-//     use, so an open tab does not keep a session from growing idle.
+//   - A request ends with the session that let it in, whatever kind it is; package proxy watches those that last.
 package gateway

@@ -9,7 +9,6 @@ import (
 	"crmgate/internal/audit"
 	"crmgate/internal/fault"
 	"crmgate/internal/policy"
-	"crmgate/internal/proxy"
 	"crmgate/internal/token"
 )
 
@@ -48,15 +47,11 @@ func (h *Handler) Forward(w http.ResponseWriter, r *http.Request) error {
 		}
 		return err
 	}
-	path, err := proxy.Canonical(asked)
-	if err != nil {
-		// The proxies in front know 401 and 403; anything else becomes a 500 of theirs.
-		return fault.Wrap(fault.Forbidden, "The address of this request cannot be read without doubt.", err).WithReason("forward_path")
-	}
-	at, err := h.place(asked, path)
+	path, at, err := h.locate(asked)
 	switch {
 	case err != nil:
-		return fault.Wrap(fault.Forbidden, "This request can be read in two ways that have different rules.", err).WithReason("forward_path")
+		// The proxies in front know 401 and 403; anything else becomes a 500 of theirs.
+		return fault.Wrap(fault.Forbidden, "The address of this request cannot be read without doubt.", err).WithReason("forward_path")
 	case at.own:
 		// A 200 without identity headers would let a proxy that copies headers pass the client's own (CVE-2026-30851); our pages
 		// are to be reached without this question.
@@ -74,7 +69,7 @@ func (h *Handler) Forward(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		return at.route.upstream.Answer(w.Header(), id)
+		return at.route.upstream.Answer(w.Header(), asked, path, id)
 	case d.Outcome == policy.SignIn:
 		w.Header().Set(signInHeader, h.leadsBack(asked, path, signInPage()))
 		h.required(w, signInPage())

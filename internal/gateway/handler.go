@@ -3,7 +3,7 @@ package gateway
 import (
 	"net/http"
 	"net/url"
-	"strings"
+	"slices"
 	"time"
 
 	"crmgate/internal/audit"
@@ -27,7 +27,9 @@ type Failer interface {
 
 // Handler is the public listener's handler, behind the middleware. Its fields must not change once it serves.
 type Handler struct {
-	Rules    *policy.Rules
+	Rules *policy.Rules
+	// Folded are the same rules for upstreams that ignore case (policy.Config.Fold); nil takes Rules for all.
+	Folded   *policy.Rules
 	Routes   *Routes
 	Sessions Sessions
 	Fail     Failer
@@ -39,6 +41,8 @@ type Handler struct {
 	PublicURL *url.URL
 	// Prefix is server.path_prefix, such as "/_gate".
 	Prefix string
+	// StrictTransport is the value of Strict-Transport-Security that goes with a redirect to sign-in; "" for none.
+	StrictTransport string
 	// Own serves what lies below Prefix, and ChangePassword; nil answers that there is nothing. The URL it sees is clean.
 	Own http.Handler
 	// ForwardAuth says who may ask Forward; the zero value is every trusted proxy.
@@ -60,11 +64,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
-	path, err := proxy.Canonical(r)
-	if err != nil {
-		return err
-	}
-	at, err := h.place(r, path)
+	path, at, err := h.locate(r)
 	switch {
 	case err != nil:
 		return err
@@ -83,10 +83,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		if c.session != nil && lasting(r) {
-			var stop func()
-			r, stop = h.watched(r, c)
-			defer stop()
+		if c.grant != nil {
+			r = h.watched(r, c)
 		}
 		at.route.upstream.Serve(w, r, path, id)
 		return nil
@@ -106,30 +104,38 @@ type place struct {
 	route *route
 	// rule is what policy.Rules.Match returned.
 	rule int
+	// also are the rules of further readings; the strictest of all holds.
+	also []int
 }
 
 // same reports whether two readings of a request come to the same end.
 func (p place) same(q place) bool {
 	if p.own || q.own || p.route == nil || q.route == nil {
-		return p == q
+		return p.own == q.own && p.route == q.route
 	}
 	return p.route.upstream == q.route.upstream && p.rule == q.rule
 }
 
 // place finds where a request leads, and refuses one that leads elsewhere for a reader less careful than we are.
 func (h *Handler) place(r *http.Request, path proxy.Path) (place, error) {
-	host := hostOf(r)
-	if path.Authority != "" && bareHost(path.Authority) != bareHost(h.PublicURL.Host) && !h.Routes.names(path.Authority) {
-		return place{}, fault.New(fault.Invalid, "This is not the address of the application.").WithReason("authority")
+	host, err := h.host(r, path)
+	if err != nil {
+		return place{}, err
 	}
 	at := h.read(host, r.Method, path.Decoded)
-	for _, other := range path.Others {
+	others := path.Others
+	if at.route != nil && at.route.fold {
+		if name := proxy.WindowsNames(path.Decoded); name != path.Decoded {
+			others = append(slices.Clone(others), name)
+		}
+	}
+	for _, other := range others {
 		if !at.same(h.read(host, r.Method, other)) {
 			return at, doubtful("path")
 		}
 	}
 	if h.Rules.UsesMethods() {
-		for _, method := range overrides(r.Header) {
+		for _, method := range overrides(r.Header, path.Target) {
 			if !at.same(h.read(host, method, path.Decoded)) {
 				return at, doubtful("method_override")
 			}
@@ -154,45 +160,15 @@ func (h *Handler) read(host, method, path string) place {
 	if rt == nil {
 		return place{}
 	}
-	return place{route: rt, rule: h.Rules.Match(policy.Request{Upstream: rt.id, Method: method, Path: path})}
+	rules := h.Rules
+	if rt.fold && h.Folded != nil {
+		rules, path = h.Folded, policy.FoldPath(path)
+	}
+	return place{route: rt, rule: rules.Match(policy.Request{Upstream: rt.id, Method: method, Path: path})}
 }
 
 func doubtful(reason string) error {
 	return fault.New(fault.Invalid, "This request can be read in two ways that have different rules, so it was not passed on.").WithReason(reason)
-}
-
-// overrides returns the methods that headers ask the CRM to take instead of the request's. Many frameworks obey, and which of several
-// headers or values they obey differs.
-func overrides(h http.Header) []string {
-	var methods []string
-	for name, values := range h {
-		if !overrideName(name) {
-			continue
-		}
-		for _, v := range values {
-			for m := range strings.SplitSeq(v, ",") {
-				if m = strings.TrimSpace(m); m != "" {
-					methods = append(methods, m)
-				}
-			}
-		}
-	}
-	return methods
-}
-
-// overrideName reports whether a header is one of those, also as a CRM behind CGI or WSGI reads its name.
-func overrideName(name string) bool {
-	for _, known := range [...]string{"x-http-method-override", "x-http-method", "x-method-override"} {
-		same := len(name) == len(known)
-		for i := 0; same && i < len(known); i++ {
-			letter := known[i] != '-'
-			same = letter && name[i]|0x20 == known[i] || !letter && (name[i] == '-' || name[i] == '_' || name[i] == '.')
-		}
-		if same {
-			return true
-		}
-	}
-	return false
 }
 
 // serveOwn hands a request to our own pages. They are behind a ServeMux, which redirects from paths that it finds unclean; the canonical

@@ -117,11 +117,11 @@ func (p *person) identity(s *session.Session, to *route) (*proxy.Identity, error
 
 func personOf(s *session.Session) proxy.Person {
 	return proxy.Person{ID: s.AccountID, Email: s.Email, Name: s.Name, Username: s.Username, Groups: s.Groups, Provider: s.Provider,
-		Session: s.ID, AMR: s.AMR, AuthTime: s.AuthTime}
+		Session: s.ID, AMR: s.AMR, AuthTime: s.AuthTime, Binding: s.SecretDigest}
 }
 
 // alike reports whether two records of a session tell the CRM the same.
 func alike(a, b *session.Session) bool {
-	return a.AccountID == b.AccountID && a.Email == b.Email && a.Name == b.Name && a.Username == b.Username && a.Provider == b.Provider &&
+	return a.AccountID == b.AccountID && a.SecretDigest == b.SecretDigest && a.Email == b.Email && a.Name == b.Name && a.Username == b.Username && a.Provider == b.Provider &&
 		a.AuthTime.Equal(b.AuthTime) && slices.Equal(a.Groups, b.Groups) && slices.Equal(a.AMR, b.AMR)
 }

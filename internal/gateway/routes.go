@@ -12,6 +12,8 @@ type Routes struct {
 	// byHost holds, for each host that an upstream names, its routes and those for every host; everywhere holds the latter alone.
 	byHost     map[string][]route
 	everywhere []route
+	// asIs is true where any upstream takes paths as they are.
+	asIs bool
 }
 
 type route struct {
@@ -21,6 +23,8 @@ type route struct {
 	id       string
 	// index is the upstream's place in the list that NewRoutes got.
 	index int
+	// asIs and fold are the upstream's paths_as_is and ignore_case.
+	asIs, fold bool
 }
 
 // NewRoutes prepares the table. Of two prefixes that match, the longer one wins; of two alike, the one that names the host.
@@ -28,8 +32,9 @@ func NewRoutes(upstreams []*proxy.Upstream) *Routes {
 	t := &Routes{byHost: map[string][]route{}}
 	for i, u := range upstreams {
 		cfg := u.Config()
+		t.asIs = t.asIs || cfg.PathsAsIs
 		for _, p := range cfg.Paths {
-			rt := route{strings.TrimSuffix(p, "/"), u, cfg.ID, i}
+			rt := route{strings.TrimSuffix(p, "/"), u, cfg.ID, i, cfg.PathsAsIs, cfg.IgnoreCase}
 			if len(cfg.Hosts) == 0 {
 				t.everywhere = append(t.everywhere, rt)
 			}

@@ -34,6 +34,9 @@ func (h *Handler) ask(w http.ResponseWriter, r *http.Request, path proxy.Path, t
 		h.required(w, to)
 		return
 	}
+	if h.StrictTransport != "" {
+		w.Header().Set("Strict-Transport-Security", h.StrictTransport)
+	}
 	w.Header().Set("Location", h.leadsBack(r, path, to))
 	w.WriteHeader(http.StatusSeeOther)
 }
@@ -49,6 +52,9 @@ func (h *Handler) leadsBack(r *http.Request, path proxy.Path, to stop) string {
 	}
 	if len(back) > maxReturn {
 		back = "/"
+	}
+	if len(back) > 1 && (back[1] == '/' || back[1] == '\\') {
+		back = "/" // to a browser the rest names a host
 	}
 	return h.Prefix + to.path + "?return_to=" + url.QueryEscape(back)
 }

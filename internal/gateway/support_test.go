@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -114,6 +115,9 @@ type gate struct {
 	sessions *fakeSessions
 	events   *events
 	signer   *proxy.Signer
+	// upstreams are in the order of setup; now is their clock, in nanoseconds.
+	upstreams []*proxy.Upstream
+	now       atomic.Int64
 }
 
 type setup struct {
@@ -142,17 +146,21 @@ func guard(t testing.TB, upstream string, change func(*setup)) *gate {
 	public, _ := url.Parse("https://crm.example.com")
 	g := &gate{t: t, sessions: &fakeSessions{m: map[string]*session.Session{}}, events: &events{}, signer: newSigner(t)}
 	g.sessions.put("ann", annSession())
-	shared := proxy.Shared{PublicURL: public, Signer: g.signer, Fail: plainFail{t}, Names: proxy.NewNames(st.upstreams, []string{"crmgate_session", "crmgate_attempt_*"})}
-	var ups []*proxy.Upstream
+	g.now.Store(time.Now().UnixNano())
+	shared := proxy.Shared{Now: func() time.Time { return time.Unix(0, g.now.Load()) }, PublicURL: public, Signer: g.signer, Fail: plainFail{t}, Names: proxy.NewNames(st.upstreams, []string{"crmgate_session", "crmgate_attempt_*"})}
 	for _, c := range st.upstreams {
 		up, err := proxy.Open(c, shared)
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(up.Close)
-		ups = append(ups, up)
+		g.upstreams = append(g.upstreams, up)
 	}
-	g.handler = &gateway.Handler{Rules: rules, Routes: gateway.NewRoutes(ups), Sessions: g.sessions, Fail: plainFail{t}, Audit: g.events, PublicURL: public,
+	folded, err := policy.New(st.access.Fold())
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.handler = &gateway.Handler{Rules: rules, Folded: folded, Routes: gateway.NewRoutes(g.upstreams), Sessions: g.sessions, Fail: plainFail{t}, Audit: g.events, PublicURL: public,
 		Prefix: "/_gate", Own: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/_gate/auth" || strings.HasPrefix(r.URL.Path, "/_gate/auth/") {
 				if err := g.handler.Forward(w, r); err != nil {
@@ -175,7 +183,7 @@ func listen(t testing.TB, h http.Handler) string {
 		t.Fatal(err)
 	}
 	srv := &http.Server{Handler: h, DisableGeneralOptionsHandler: true, ErrorLog: slog.NewLogLogger(slog.NewTextHandler(io.Discard, nil), slog.LevelError)}
-	go srv.Serve(ln)
+	go srv.Serve(middleware.Framing{Listener: ln}) // as package app does
 	t.Cleanup(func() { srv.Close() })
 	return ln.Addr().String()
 }

@@ -108,6 +108,15 @@ func (c Config) sender() (*mail.Address, error) {
 	return a, nil
 }
 
+// Address is the bare address of From, empty where mail is off.
+func (c Config) Address() string {
+	a, err := c.sender()
+	if err != nil || !c.Enabled() {
+		return ""
+	}
+	return a.Address
+}
+
 // authorities returns the system's authorities and those of CAFile.
 func (c SMTPConfig) authorities() (*x509.CertPool, error) {
 	pool, err := x509.SystemCertPool()

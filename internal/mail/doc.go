@@ -3,8 +3,13 @@
 //
 // Decisions:
 //   - Sending is asynchronous: the page that caused a mail answers before the mail server is asked, so neither its speed nor its
-//     trouble shows who has an account. Temporary refusals are tried again over some minutes; the queue is bounded and in memory,
-//     because a link that nobody got is asked for again.
+//     trouble shows who has an account.
+//   - The queue is in the store (Store): a mail server that is down delays mails and loses none, and neither a crash nor a restart of the
+//     gateway does. A mail is claimed for a while by the process that sends it; one that dies leaves it to another. So a mail goes out
+//     once as a rule and twice at worst, with one Message-ID, when a process dies between the server's answer and its own note of it.
+//   - What is stored is sealed, because it may carry a link that opens an account, and is removed as soon as it was sent or given up.
+//   - A mail ends with its use (Message.Expires): a reset link that no longer works is not sent.
+//   - Without a store the queue is bounded and in memory, for tests and the demo.
 //   - Everything that can be wrong with a message itself (address, template) is found by Send, not later in a log.
 //   - TLS is demanded unless the configuration says "none"; credentials never travel in the clear, not even on loopback.
 //   - Recipients are plain addresses that CheckAddress takes: no display names, quotes, routes or comments, in which

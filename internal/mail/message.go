@@ -1,5 +1,7 @@
 package mail
 
+import "time"
+
 // Message is one mail to one person.
 type Message struct {
 	// To is a bare address.
@@ -8,6 +10,8 @@ type Message struct {
 	Template string
 	// Data is what the template shows.
 	Data any
+	// Expires is when the mail is of no use any more, such as the end of its link; zero is after three days.
+	Expires time.Time
 }
 
 // Renderer turns a message into its content; page.Pages is one. It is safe for concurrent use.

@@ -379,7 +379,14 @@ func TestChoices(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(mfa.Email, mfa.Recovery)
+	has, err := w.Has(t.Context(), who.ID)
+	if strong, err2 := w.HasStrong(t.Context(), who.ID); !has || strong || errors.Join(err, err2) != nil {
+		t.Errorf("a code by mail: has %v, strong %v, %v", has, strong, errors.Join(err, err2))
+	}
 	w.enrolTOTP(t, who)
+	if strong, err := w.HasStrong(t.Context(), who.ID); !strong || err != nil {
+		t.Errorf("an app: strong %v, %v", strong, err)
+	}
 	want(mfa.TOTP, mfa.Recovery)
 	if _, err := w.Begin(t.Context(), who, mfa.Email); !fault.Is(err, fault.Conflict) {
 		t.Errorf("a code by mail beside an app: %v", err)

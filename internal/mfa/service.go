@@ -121,6 +121,18 @@ func (s *Service) Has(ctx context.Context, accountID string) (bool, error) {
 	return s.counts(all), err
 }
 
+// HasStrong is Has without what is weak: a code to the mailbox that also resets the password makes no short password good.
+func (s *Service) HasStrong(ctx context.Context, accountID string) (bool, error) {
+	if s.Off() {
+		return false, nil
+	}
+	all, err := s.List(ctx, accountID)
+	return s.counts(slices.DeleteFunc(all, func(e Enrolment) bool {
+		f, err := s.factor(e.Kind)
+		return err == nil && f.Info().Weak
+	})), err
+}
+
 // counts reports whether a second factor is among some enrolments.
 func (s *Service) counts(all []Enrolment) bool {
 	return slices.ContainsFunc(all, func(e Enrolment) bool {

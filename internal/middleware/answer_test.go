@@ -149,10 +149,10 @@ func TestAccessLogOff(t *testing.T) {
 
 func TestSecureHeaders(t *testing.T) {
 	next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Header().Add("Cache-Control", "private") })
-	for _, https := range []bool{false, true} {
+	for _, strict := range []string{"", "max-age=1"} {
 		for range 2 { // the second answer must not see what the first added
 			w := httptest.NewRecorder()
-			middleware.SecureHeaders(https, next).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+			middleware.SecureHeaders(strict, next).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 			h := w.Header()
 			if csp := h.Get("Content-Security-Policy"); csp != "default-src 'none'; base-uri 'none'; frame-ancestors 'none'" {
 				t.Errorf("an answer that is no page may load something: %q", csp)
@@ -165,8 +165,8 @@ func TestSecureHeaders(t *testing.T) {
 			if got := h["Cache-Control"]; len(got) != 2 || got[0] != "no-store" {
 				t.Errorf("Cache-Control %q", got)
 			}
-			if (h.Get("Strict-Transport-Security") != "") != https {
-				t.Errorf("https %v: %q", https, h.Get("Strict-Transport-Security"))
+			if got := h.Get("Strict-Transport-Security"); got != strict {
+				t.Errorf("Strict-Transport-Security %q, want %q", got, strict)
 			}
 		}
 	}

@@ -6,8 +6,8 @@ import "net/http"
 // it load the gateway's own assets.
 const noContent = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 
-// SecureHeaders is for every answer below the gateway's prefix. With https the browser is told to come back by https only.
-func SecureHeaders(https bool, next http.Handler) http.Handler {
+// SecureHeaders is for every answer below the gateway's prefix. Strict is the value of Strict-Transport-Security (RFC 6797), "" for none.
+func SecureHeaders(strict string, next http.Handler) http.Handler {
 	fixed := map[string][]string{
 		"Content-Security-Policy":    {noContent},
 		"X-Frame-Options":            {"DENY"}, // for browsers that do not know frame-ancestors
@@ -18,8 +18,8 @@ func SecureHeaders(https bool, next http.Handler) http.Handler {
 		"Referrer-Policy":              {"same-origin"},
 		"Cache-Control":                {"no-store"},
 	}
-	if https {
-		fixed["Strict-Transport-Security"] = []string{"max-age=31536000"}
+	if strict != "" {
+		fixed["Strict-Transport-Security"] = []string{strict}
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()

@@ -164,7 +164,7 @@ func secure(h http.Header) {
 
 // policy lets a page load our own assets and nothing else. There is no form-action: Chromium holds it against every redirect that
 // answers a form too, and the sign-in form leads to providers, and to whatever they federate with, which nobody can list.
-const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; font-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+const policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; font-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // Handle adapts a handler that returns its error.
 func (p *Pages) Handle(h func(http.ResponseWriter, *http.Request) error) http.Handler {

@@ -8,18 +8,27 @@ import (
 	"net/textproto"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
-// early passes informational answers (1xx) on while the final one is awaited.
+// early is what is known of a request before its final answer. It passes informational answers (1xx) on.
 type early struct {
-	w     http.ResponseWriter
-	names *Names
-	mu    sync.Mutex
-	done  bool
+	w        http.ResponseWriter
+	upstream *Upstream
+	// connected is true once there is a connection; kept where there are several addresses to try.
+	connected atomic.Bool
+	flight    flight
+
+	mu   sync.Mutex
+	done bool
 }
 
 func (e *early) trace(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: e.pass})
+	t := &httptrace.ClientTrace{Got1xxResponse: e.pass}
+	if len(e.upstream.pool.endpoints) > 1 {
+		t.GotConn = func(httptrace.GotConnInfo) { e.connected.Store(true) }
+	}
+	return httptrace.WithClientTrace(ctx, t)
 }
 
 func (e *early) pass(code int, h textproto.MIMEHeader) error {
@@ -28,7 +37,7 @@ func (e *early) pass(code int, h textproto.MIMEHeader) error {
 	if e.done { // RoundTrip has returned, the ResponseWriter is not ours any more
 		return nil
 	}
-	e.names.stripSetCookies(http.Header(h))
+	delete(h, "Set-Cookie") // browsers take none from here, and none passed a check
 	to := e.w.Header()
 	for name, values := range h {
 		to[name] = values
@@ -48,7 +57,6 @@ func (e *early) finish() {
 // client must not take half a body for the whole.
 func (u *Upstream) answer(w http.ResponseWriter, res *http.Response) {
 	removeHopByHop(res.Header)
-	u.Names.stripSetCookies(res.Header)
 	h := w.Header()
 	for name, values := range res.Header {
 		h[name] = values
@@ -122,6 +130,7 @@ func trailers(w http.ResponseWriter, trailer http.Header, announced int) {
 		prefix = http.TrailerPrefix
 	}
 	h := w.Header()
+	delete(trailer, "Set-Cookie") // no browser takes it from there, and none passed a check
 	for name, values := range trailer {
 		h[prefix+name] = values
 	}

@@ -8,18 +8,23 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
+	"crmgate/internal/audit"
 	"crmgate/internal/token"
 )
 
 const (
 	// AssertionLife is how long an assertion is valid. The CRM sees one that has at least half of it left.
 	AssertionLife = 5 * time.Minute
+	// boundLife is how long one is valid that is bound to a request: as long as a request may take to arrive.
+	boundLife = time.Minute
 	// AssertionType is the JWT's "typ": no other token of the gateway or of a provider can be taken for it (RFC 8725, 3.11).
 	AssertionType = "crmgate+jwt"
 	// AssertionPurpose is the purpose of the signing keys in the key store.
@@ -128,6 +133,22 @@ type claims struct {
 	Session  string   `json:"sid,omitempty"`
 	IssuedAt int64    `json:"iat"`
 	Expires  int64    `json:"exp"`
+	*boundTo
+}
+
+// boundTo are the claims that bind an assertion to one request, by the names that RFC 9449 (4.2) gave them. Whoever gets hold of such an
+// assertion cannot use it for anything else.
+type boundTo struct {
+	Method string `json:"htm"`
+	// URI is scheme, host and path as the client asked for them, without the query.
+	URI string `json:"htu"`
+	ID  string `json:"jti"`
+}
+
+func (u *Upstream) boundTo(r *http.Request, path Path) *boundTo {
+	o := audit.OriginOf(r.Context())
+	target, _, _ := strings.Cut(path.Target, "?")
+	return &boundTo{Method: r.Method, URI: u.scheme(o) + "://" + o.Host + target, ID: token.NewID()}
 }
 
 // assertion is a signed one with its times.
@@ -138,10 +159,15 @@ type assertion struct {
 	ring *ring
 }
 
-func (u *Upstream) sign(p Person) (*assertion, error) {
+// sign makes an assertion; bound is nil for one that holds for every request.
+func (u *Upstream) sign(p Person, bound *boundTo) (*assertion, error) {
 	now := u.now()
+	life := AssertionLife
+	if bound != nil {
+		life = boundLife
+	}
 	c := claims{Issuer: u.issuer, Audience: u.audience, Subject: p.ID, Email: p.Email, Name: p.Name, Username: p.Username,
-		Groups: p.Groups, Provider: p.Provider, AMR: p.AMR, Session: p.Session, IssuedAt: now.Unix(), Expires: now.Add(AssertionLife).Unix()}
+		Groups: p.Groups, Provider: p.Provider, AMR: p.AMR, Session: p.Session, IssuedAt: now.Unix(), Expires: now.Add(life).Unix(), boundTo: bound}
 	if c.Groups == nil {
 		c.Groups = []string{}
 	}
@@ -153,5 +179,5 @@ func (u *Upstream) sign(p Person) (*assertion, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &assertion{header: []string{compact}, renew: now.Add(AssertionLife / 2), end: now.Add(AssertionLife), ring: ring}, nil
+	return &assertion{header: []string{compact}, renew: now.Add(life / 2), end: now.Add(life), ring: ring}, nil
 }

@@ -13,6 +13,7 @@ import (
 type body struct {
 	from, to *http.Request
 	closed   atomic.Bool
+	begun    atomic.Bool
 	fault    atomic.Pointer[error]
 }
 
@@ -20,6 +21,7 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.closed.Load() {
 		return 0, errors.New("read request body after the answer")
 	}
+	b.begun.Store(true)
 	n, err := b.from.Body.Read(p)
 	switch {
 	case err == io.EOF:
@@ -33,9 +35,23 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Close makes further reads fail. It may be called on nil, and at any time.
 func (b *body) Close() error {
-	b.closed.Store(true)
+	if b != nil {
+		b.closed.Store(true)
+	}
 	return nil
+}
+
+// touched reports whether any of it was asked for.
+func (b *body) touched() bool { return b != nil && b.begun.Load() }
+
+// closer is the body, or nothing: an interface that holds a nil pointer is not nil.
+func (b *body) closer() io.Closer {
+	if b == nil {
+		return nil
+	}
+	return b
 }
 
 // broken returns the error that ended the client's side, or nil.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"crmgate/internal/audit"
 	"crmgate/internal/fault"
@@ -19,37 +20,55 @@ func (u *Upstream) Serve(w http.ResponseWriter, r *http.Request, path Path, id *
 		u.upgrade(w, r, path, id)
 		return
 	}
-	if u.short.suits(r) && u.shortcut(w, r, path, id) {
+	if id != nil && u.cfg.CrossSite == crossSiteRefuse && u.crossSite(r) {
+		u.Fail.Fail(w, r, fault.New(fault.Forbidden, "This request came from another site and was refused. Open the page here and try again.").WithReason("cross_site"))
 		return
 	}
-	u.exchange(w, r, path, id)
+	e := u.choose(r, id, nil)
+	defer func() { e.inFlight.Add(-1) }()
+	again := len(u.pool.endpoints) > 1
+	if e.short.suits(r) {
+		done, failed := u.shortcut(w, r, path, id, e, again)
+		if done {
+			return
+		}
+		if failed {
+			e, again = u.elsewhere(e, r, id), false
+		}
+	}
+	u.exchange(w, r, path, id, &e, again)
 }
+
+var errSessionEnded = fault.New(fault.Unauthenticated, "You have been signed out. Sign in and try again.").WithReason("session_ended")
 
 // exchange does what httputil.ReverseProxy does for a request without an upgrade. It is our own because that one copies the header
 // map for every request, and the identity headers then make the copy grow: with them it costs over a tenth more than without, this
-// costs nothing more.
-func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, path Path, id *Identity) {
+// costs nothing more. Where again is true a request that fails may be tried at another address, which e then is.
+func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, path Path, id *Identity, e **endpoint, again bool) {
 	trailers, state := hasToken(r.Header["Te"], "trailers"), r.Header["Tracestate"]
+	expire := u.unbindRequest(r.Header, id)
 	u.Names.stripRequest(r.Header, u.cfg.UnderscoreHeaders)
 	if trailers {
 		r.Header["Te"] = []string{"trailers"} // golang/go#21096: the CRM may hold trailers back without it
 	}
-	if err := u.dress(r, r.Header, state, id); err != nil {
+	now := u.now()
+	if err := u.dress(r, r.Header, state, path, id, now); err != nil {
 		u.Fail.Fail(w, r, err)
 		return
 	}
-	early := &early{w: w, names: u.Names}
+	early := &early{w: w, upstream: u}
 	out := r.WithContext(early.trace(r.Context()))
-	u.address(out, r, path)
 	var sent *body
 	if r.ContentLength == 0 {
 		out.Body = nil // lets the Transport try again on a connection that the CRM had closed
 	} else if r.Body != nil {
 		sent = &body{from: r, to: out}
 		out.Body, out.Trailer = sent, u.announced(r.Trailer)
-		defer sent.Close() // the Transport may still be reading when it has given up
 	}
-	res, err := u.transport.RoundTrip(out)
+	u.flights.add(r.Context(), &early.flight, id, sent.closer(), now)
+	defer u.flights.done(&early.flight)
+	res, err := u.attempt(out, r, path, id, early, &sent, e, again)
+	defer sent.Close() // the Transport may still be reading when it has given up
 	early.finish()
 	if err != nil {
 		u.fail(w, r, err, sent.broken())
@@ -60,11 +79,19 @@ func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, path Path, i
 		u.fail(w, r, errors.New("upstream switched protocols without being asked"), nil)
 		return
 	}
+	if !u.flights.hold(&early.flight, res.Body) {
+		u.Fail.Fail(w, r, errSessionEnded)
+		return
+	}
+	u.Names.stripSetCookies(res.Header)
+	if u.Names.bound {
+		u.bindAnswer(res.Header, path, id, expire)
+	}
 	u.answer(w, res)
 }
 
 // dress puts what the gateway says into a header that was stripped. State is the inbound tracestate, believed with the traceparent.
-func (u *Upstream) dress(r *http.Request, h http.Header, state []string, id *Identity) error {
+func (u *Upstream) dress(r *http.Request, h http.Header, state []string, path Path, id *Identity, now time.Time) error {
 	o := audit.OriginOf(r.Context())
 	if _, ok := h["User-Agent"]; !ok {
 		h["User-Agent"] = nil // or the Transport would name itself
@@ -81,28 +108,40 @@ func (u *Upstream) dress(r *http.Request, h http.Header, state []string, id *Ide
 	if o.Trusted && state != nil {
 		h["Tracestate"] = state
 	}
-	return id.apply(h, u.now())
+	u.knock(h)
+	return id.apply(h, now, func() *boundTo { return u.boundTo(r, path) })
+}
+
+// scheme is what the client used. A balancer that ends TLS and is not listed as trusted must not turn the CRM's links into http.
+func (u *Upstream) scheme(o audit.Origin) string {
+	if !o.Trusted && u.PublicURL != nil {
+		return u.PublicURL.Scheme
+	}
+	return o.Scheme
+}
+
+// knock adds the secret header that tells the CRM that a request came through here.
+func (u *Upstream) knock(h http.Header) {
+	if u.secret != nil {
+		h[u.secretName] = u.secret
+	}
 }
 
 type field struct{ name, value string }
 
 // forwarded is what the CRM is told about where a request came from.
 func (u *Upstream) forwarded(o audit.Origin) [5]field {
-	scheme := o.Scheme
-	if !o.Trusted && u.PublicURL != nil {
-		scheme = u.PublicURL.Scheme // a balancer that ends TLS and is not listed as trusted must not turn the CRM's links into http
-	}
-	return [...]field{{"X-Forwarded-For", o.Chain}, {"X-Forwarded-Proto", scheme}, {"X-Forwarded-Host", o.Host},
+	return [...]field{{"X-Forwarded-For", o.Chain}, {"X-Forwarded-Proto", u.scheme(o)}, {"X-Forwarded-Host", o.Host},
 		{"X-Request-Id", o.Reference}, {"Traceparent", o.Trace}}
 }
 
-// address points a copy of a request at the CRM. The target is put into Opaque: every other field of url.URL is escaped anew, and the
+// address points a copy of a request at one address of the CRM. The target is put into Opaque: every other field of url.URL is escaped anew, and the
 // bytes that the client sent would not be the ones that the CRM gets.
-func (u *Upstream) address(out, in *http.Request, path Path) {
-	out.URL = &url.URL{Scheme: u.target.Scheme, Host: u.target.Host, Opaque: u.base + path.Target}
+func (u *Upstream) address(out, in *http.Request, path Path, e *endpoint) {
+	out.URL = &url.URL{Scheme: e.scheme, Host: e.host, Opaque: e.base + path.Target}
 	out.RequestURI, out.Close = "", false
 	if out.Host = in.Host; !u.cfg.PreserveHost {
-		out.Host = u.target.Host
+		out.Host = e.host
 	}
 }
 

@@ -20,31 +20,20 @@ type Person struct {
 	Session  string
 	AMR      []string
 	AuthTime time.Time
+	// Binding is something that only this session has and nobody outside knows; cookies of the CRM are bound to it.
+	Binding string
 }
 
 // values are the words that HeaderConfig.Value knows, with what they stand for.
-func values() map[string]func(Person) string {
+func (f format) values() map[string]func(Person) string {
 	return map[string]func(Person) string{
 		"account.id": func(p Person) string { return p.ID },
 		"email":      func(p Person) string { return p.Email },
 		"name":       func(p Person) string { return p.Name },
 		"username":   func(p Person) string { return p.Username },
 		"provider":   func(p Person) string { return p.Provider },
-		"groups":     func(p Person) string { return joinGroups(p.Groups) },
+		"groups":     func(p Person) string { return f.join(p.Groups) },
 	}
-}
-
-// joinGroups separates groups by commas. Within a name a comma is written "%2C" and a percent sign "%25": a CRM that splits at every
-// comma, as most do, never takes a part of a name for a group of its own.
-func joinGroups(groups []string) string {
-	escape := strings.NewReplacer("%", "%25", ",", "%2C")
-	var names []string
-	for _, g := range groups {
-		if g = printable(g); g != "" {
-			names = append(names, escape.Replace(g))
-		}
-	}
-	return strings.Join(names, ",")
 }
 
 // printable makes a value fit for a header: valid UTF-8, each control character a space, none at the ends.
@@ -68,6 +57,8 @@ type Identity struct {
 	assertion atomic.Pointer[assertion]
 	signing   atomic.Bool
 	upstream  *Upstream
+	// tag is what cookies of the CRM are bound with; empty where none are.
+	tag string
 }
 
 type header struct {
@@ -78,19 +69,22 @@ type header struct {
 // Identify prepares what this upstream is told about p. The zero Person is nobody.
 func (u *Upstream) Identify(p Person) (*Identity, error) {
 	id := &Identity{person: p, upstream: u}
+	if u.Names != nil && u.Names.bound {
+		id.tag = tagOf(p)
+	}
 	for _, h := range u.headers {
 		// An empty value is left out: to the CRM a header that is missing and one that is empty could differ.
-		if v := printable(h.value(p)); v != "" {
+		if v := u.format.value(h.value(p)); v != "" {
 			id.headers = append(id.headers, header{h.name, []string{v}})
 			if err := id.lines.Add(h.name, v); err != nil {
 				return nil, err
 			}
 		}
 	}
-	if u.audience == "" {
+	if u.audience == "" || u.cfg.Identity.Assertion.BindRoute {
 		return id, nil
 	}
-	a, err := u.sign(p)
+	a, err := u.sign(p, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -99,15 +93,15 @@ func (u *Upstream) Identify(p Person) (*Identity, error) {
 }
 
 // apply puts the identity into a header from which Names.Strip has removed every copy. The slices are shared by all requests of
-// the session; nothing on the way writes into them.
-func (id *Identity) apply(h http.Header, now time.Time) error {
+// the session; nothing on the way writes into them. Bound makes the claims that bind an assertion to its request, where they are wanted.
+func (id *Identity) apply(h http.Header, now time.Time, bound func() *boundTo) error {
 	if id == nil {
 		return nil
 	}
 	for i := range id.headers {
 		h[id.headers[i].name] = id.headers[i].values
 	}
-	a, err := id.current(now)
+	a, err := id.fitting(now, bound)
 	if err != nil {
 		return err
 	}
@@ -117,13 +111,21 @@ func (id *Identity) apply(h http.Header, now time.Time) error {
 	return nil
 }
 
+// fitting returns the assertion for a request: one of its own where the upstream wants it bound, else the session's.
+func (id *Identity) fitting(now time.Time, bound func() *boundTo) (*assertion, error) {
+	if u := id.upstream; u.audience != "" && u.cfg.Identity.Assertion.BindRoute {
+		return u.sign(id.person, bound())
+	}
+	return id.current(now)
+}
+
 // write is apply for a head that is written by us.
-func (id *Identity) write(head *wire.Head, now time.Time) error {
+func (id *Identity) write(head *wire.Head, now time.Time, bound func() *boundTo) error {
 	if id == nil {
 		return nil
 	}
 	head.AddLines(&id.lines)
-	a, err := id.current(now)
+	a, err := id.fitting(now, bound)
 	if err != nil {
 		return err
 	}
@@ -143,7 +145,7 @@ func (id *Identity) current(now time.Time) (*assertion, error) {
 		return a, nil
 	}
 	defer id.signing.Store(false)
-	fresh, err := id.upstream.sign(id.person)
+	fresh, err := id.upstream.sign(id.person, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -151,14 +153,15 @@ func (id *Identity) current(now time.Time) (*assertion, error) {
 	return fresh, nil
 }
 
-// Answer writes every identity header of this upstream into the answer of a forward-auth request, empty where there is no value: a front
-// proxy that copies headers would otherwise leave the client's own in place.
-func (u *Upstream) Answer(h http.Header, id *Identity) error {
+// Answer writes every identity header of this upstream into the answer to a forward-auth request about asked, empty where there is no
+// value: a front proxy that copies headers would otherwise leave the client's own in place.
+func (u *Upstream) Answer(h http.Header, asked *http.Request, path Path, id *Identity) error {
 	for _, c := range u.headers {
 		h[c.name] = []string{""}
 	}
 	if u.audience != "" {
 		h[AssertionHeader] = []string{""}
 	}
-	return id.apply(h, u.now())
+	u.knock(h)
+	return id.apply(h, u.now(), func() *boundTo { return u.boundTo(asked, path) })
 }

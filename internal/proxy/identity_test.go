@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -11,6 +12,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/google/go-cmp/cmp"
 
+	"crmgate/internal/audit"
 	"crmgate/internal/proxy"
 	"crmgate/internal/token"
 )
@@ -51,6 +53,9 @@ func open(t testing.TB, c *clock, change func(*proxy.Config)) (*proxy.Upstream, 
 	return u, s
 }
 
+// asked is a request that a forward-auth question is about.
+var asked = (&http.Request{Method: "GET"}).WithContext(audit.WithOrigin(context.Background(), audit.Origin{Scheme: "https", Host: "crm.example.com"}))
+
 // told returns what the CRM is told about p.
 func told(t testing.TB, u *proxy.Upstream, p proxy.Person) http.Header {
 	t.Helper()
@@ -59,7 +64,7 @@ func told(t testing.TB, u *proxy.Upstream, p proxy.Person) http.Header {
 		t.Fatal(err)
 	}
 	h := http.Header{}
-	if err := u.Answer(h, id); err != nil {
+	if err := u.Answer(h, asked, proxy.Path{Target: "/x?y"}, id); err != nil {
 		t.Fatal(err)
 	}
 	return h
@@ -101,6 +106,35 @@ func TestIdentityHeaders(t *testing.T) {
 			plain(c)
 			c.Identity.Headers = []proxy.HeaderConfig{{Name: "Remote-Name", Value: "name"}}
 		}, func(p *proxy.Person) { p.Name = "Jürgen 山田\xff" }, http.Header{"Remote-Name": {"Jürgen 山田\ufffd"}}},
+		{"beyond ASCII, RFC 8187", func(c *proxy.Config) {
+			plain(c)
+			c.Identity.Encoding = "rfc8187"
+		}, func(p *proxy.Person) {
+			p.Name, p.Username, p.Groups = "Jürgen 山", "UTF-8''%61dmin", []string{"vertrieb, süd"}
+		}, http.Header{
+			"X-Forwarded-User": {"id-1"}, "X-Forwarded-Email": {"ann@contoso.com"}, "X-Forwarded-Name": {"UTF-8''J%C3%BCrgen%20%E5%B1%B1"},
+			"X-Forwarded-Preferred-Username": {"UTF-8''UTF-8%27%27%2561dmin"}, "X-Forwarded-Groups": {"UTF-8''vertrieb%252C%20s%C3%BCd"}, "X-Crmgate-Provider": {"contoso"}}},
+		{"groups by pipe", func(c *proxy.Config) {
+			plain(c)
+			c.Identity.Groups, c.Identity.Headers = "pipe", []proxy.HeaderConfig{{Name: "Remote-Groups", Value: "groups"}}
+		}, func(p *proxy.Person) { p.Groups = []string{"a,b", "c|d", "50%"} }, http.Header{"Remote-Groups": {"a,b|c%7Cd|50%25"}}},
+		{"groups as JSON", func(c *proxy.Config) {
+			plain(c)
+			c.Identity.Groups, c.Identity.Headers = "json", []proxy.HeaderConfig{{Name: "Remote-Groups", Value: "groups"}}
+		}, func(p *proxy.Person) { p.Groups = []string{"a,\"b\"", "süd\n"} }, http.Header{"Remote-Groups": {`["a,\"b\"","süd"]`}}},
+		{"groups as JSON in ASCII", func(c *proxy.Config) {
+			plain(c)
+			c.Identity.Groups, c.Identity.Encoding, c.Identity.Headers = "json", "rfc8187", []proxy.HeaderConfig{{Name: "Remote-Groups", Value: "groups"}}
+		}, func(p *proxy.Person) { p.Groups = []string{"süd", "😀"} }, http.Header{"Remote-Groups": {`["s\u00fcd","\ud83d\ude00"]`}}},
+		{"no groups as JSON", func(c *proxy.Config) {
+			plain(c)
+			c.Identity.Groups, c.Identity.Headers = "json", []proxy.HeaderConfig{{Name: "Remote-Groups", Value: "groups"}}
+		}, func(p *proxy.Person) { p.Groups = nil }, http.Header{"Remote-Groups": {"[]"}}},
+		{"secret header", func(c *proxy.Config) {
+			plain(c)
+			c.Identity.Headers = []proxy.HeaderConfig{{Name: "Remote-User", Value: "email"}}
+			c.Identity.SecretHeader = proxy.SecretHeaderConfig{Name: "x-gate-secret", Value: "0123456789abcdef"}
+		}, nil, http.Header{"Remote-User": {"ann@contoso.com"}, "X-Gate-Secret": {"0123456789abcdef"}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			u, _ := open(t, &clock{noon}, tc.change)
@@ -118,7 +152,7 @@ func TestIdentityHeaders(t *testing.T) {
 func TestAnswerForNobodyIsEmptyEverywhere(t *testing.T) {
 	u, _ := open(t, &clock{noon}, nil)
 	h := http.Header{}
-	if err := u.Answer(h, nil); err != nil {
+	if err := u.Answer(h, asked, proxy.Path{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if len(h) != 7 {
@@ -195,7 +229,7 @@ func TestAssertionIsSignedAgainAtHalfItsLife(t *testing.T) {
 	now := func(after time.Duration) string {
 		c.now = noon.Add(after)
 		h := http.Header{}
-		if err := u.Answer(h, id); err != nil {
+		if err := u.Answer(h, asked, proxy.Path{Target: "/x?y"}, id); err != nil {
 			t.Fatal(err)
 		}
 		return h.Get(proxy.AssertionHeader)
@@ -243,5 +277,25 @@ func TestSignerKeys(t *testing.T) {
 	}
 	if err := s.Use(token.Key{ID: "x", Material: []byte("no key")}); err == nil {
 		t.Error("material that is no key is taken")
+	}
+}
+
+func TestBoundAssertion(t *testing.T) {
+	c := &clock{noon}
+	u, signer := open(t, c, func(c *proxy.Config) { c.Identity.Assertion.BindRoute = true })
+	_, first := verify(t, signer.JWKS(), told(t, u, ann).Get(proxy.AssertionHeader))
+	_, second := verify(t, signer.JWKS(), told(t, u, ann).Get(proxy.AssertionHeader))
+	if first["jti"] == "" || first["jti"] == second["jti"] {
+		t.Errorf("ids %q and %q", first["jti"], second["jti"])
+	}
+	if first["htm"] != "GET" || first["htu"] != "https://crm.example.com/x" || first["sub"] != "id-1" || first["exp"] != float64(noon.Add(time.Minute).Unix()) {
+		t.Errorf("%v", first)
+	}
+	free, signer := open(t, c, nil)
+	_, claims := verify(t, signer.JWKS(), told(t, free, ann).Get(proxy.AssertionHeader))
+	for _, name := range []string{"htm", "htu", "jti"} {
+		if v, ok := claims[name]; ok {
+			t.Errorf("%s is %q where it was not asked for", name, v)
+		}
 	}
 }

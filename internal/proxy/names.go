@@ -16,6 +16,8 @@ type Names struct {
 	lengths uint64
 	letters uint32
 	cookies []string
+	// bound is true where any upstream binds cookies: those that it binds reach the others as well.
+	bound bool
 }
 
 // managed are the names that are always the gateway's, whatever an upstream configures. Those that no upstream asks for are removed
@@ -40,6 +42,13 @@ func NewNames(upstreams []Config, cookies []string) *Names {
 			if h.Name != "" {
 				n.add(h.Name)
 			}
+		}
+		if u.Cookies.Bind && !n.bound {
+			n.bound = true
+			n.cookies = append(n.cookies, besidePrefix+"*")
+		}
+		if name := u.Identity.SecretHeader.Name; name != "" {
+			n.add(name)
 		}
 	}
 	for _, c := range cookies {

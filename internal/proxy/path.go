@@ -189,7 +189,8 @@ func dotSegment(path string) bool {
 	for rest := path; rest != ""; {
 		var segment string
 		segment, rest, _ = strings.Cut(rest, "/")
-		if segment == "." || segment == ".." {
+		// Windows drops spaces at the end of a name.
+		if segment = strings.TrimRight(segment, " "); segment == "." || segment == ".." {
 			return true
 		}
 	}
@@ -204,7 +205,7 @@ func readings(decoded string) (others []string, reason string) {
 	}
 	all := []string{decoded}
 	for i := 0; i < len(all); i++ {
-		for _, next := range [...]string{withoutParameters(all[i]), beforeQuery(all[i]), decodedAgain(all[i])} {
+		for _, next := range [...]string{withoutParameters(all[i]), beforeQuery(all[i]), decodedAgain(all[i]), unicodeEscapes(all[i])} {
 			if slices.Contains(all, next) {
 				continue
 			}

@@ -39,7 +39,7 @@ func TestAssertionFollowsTheKey(t *testing.T) {
 	}
 	told := func() (compact, kid string) {
 		h := http.Header{}
-		if err := u.Answer(h, id); err != nil {
+		if err := u.Answer(h, asked, proxy.Path{}, id); err != nil {
 			t.Fatal(err)
 		}
 		compact = h.Get(proxy.AssertionHeader)

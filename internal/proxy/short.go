@@ -23,6 +23,12 @@ type short struct {
 	off    atomic.Bool
 }
 
+// shortRequest is what a request on the short way needs, lent from one to the next.
+type shortRequest struct {
+	wire.Head
+	flight flight
+}
+
 // newShort returns nil where the CRM cannot be reached in the short way.
 func newShort(cfg Config, scheme, address string) *short {
 	if !cfg.FastGet || scheme != "http" || !wire.Keeps {
@@ -37,7 +43,14 @@ func newShort(cfg Config, scheme, address string) *short {
 			Dial:        func(ctx context.Context) (net.Conn, error) { return dialer.DialContext(ctx, "tcp", address) },
 			HeadTimeout: cfg.Timeouts.ResponseHeader, MaxHead: maxAnswerBytes, MaxIdle: idlePerHost, IdleTimeout: idleTimeout,
 		},
-		heads: sync.Pool{New: func() any { return new(wire.Head) }},
+		heads: sync.Pool{New: func() any { return new(shortRequest) }},
+	}
+}
+
+// close gives up the connections that are kept.
+func (s *short) close() {
+	if s != nil {
+		s.client.Close()
 	}
 }
 
@@ -57,34 +70,60 @@ func (s *short) suits(r *http.Request) bool {
 	return !te && !expect && len(r.Trailer) == 0
 }
 
-// shortcut is exchange by the short way. It reports false, with nothing written and r untouched, where the standard way must be taken.
-func (u *Upstream) shortcut(w http.ResponseWriter, r *http.Request, path Path, id *Identity) (done bool) {
-	head := u.short.heads.Get().(*wire.Head)
-	defer u.short.heads.Put(head)
-	if err := u.head(head, r, path, id); err != nil {
+// shortcut is exchange by the short way. Where it is not done nothing was written and r is untouched; failed is then true where e did
+// not answer and, since again allows it, another address is to be asked, and false where e is to be asked the standard way.
+func (u *Upstream) shortcut(w http.ResponseWriter, r *http.Request, path Path, id *Identity, e *endpoint, again bool) (done, failed bool) {
+	sr := e.short.heads.Get().(*shortRequest)
+	sr.flight = flight{}
+	now := u.now()
+	cookies, expire := r.Header["Cookie"], []string(nil)
+	if u.Names.bound && len(cookies) > 0 {
+		cookies, expire = u.unbind(cookies, id.tagOrNobodys())
+	}
+	if err := u.head(&sr.Head, r, path, id, e, cookies, now); err != nil {
 		u.Fail.Fail(w, r, err)
-		return true
+		return true, false
 	}
 	h := w.Header()
 	before := len(h)
 	if before > 0 {
 		h = http.Header{} // what stands there is kept and must not be mixed with the CRM's
 	}
-	a, err := u.short.client.Do(r.Context(), head, h, func(code int, h http.Header) error {
-		u.Names.stripSetCookies(h)
+	u.flights.add(r.Context(), &sr.flight, id, nil, now)
+	defer func() { // also where the answer breaks off
+		u.flights.done(&sr.flight)
+		e.short.heads.Put(sr)
+	}()
+	a, err := e.short.client.Do(r.Context(), &sr.Head, h, func(code int, h http.Header) error {
+		delete(h, "Set-Cookie") // browsers take none from here, and none passed a check
 		removeHopByHop(h)
 		w.WriteHeader(code)
 		return nil
 	})
 	switch {
 	case errors.Is(err, wire.ErrUnusual):
-		u.short.off.Store(true)
-		return false
+		e.short.off.Store(true)
+		return false, false
 	case err != nil:
+		if r.Context().Err() == nil {
+			u.note(e, 0, !notDialed(err))
+			if again && !timedOut(err) {
+				return false, true
+			}
+		}
 		u.fail(w, r, err, nil)
-		return true
+		return true, false
 	}
-	defer a.Close()
+	defer func() { // the connection may belong to another request after Close, and must not be ended with this one's session then
+		u.flights.hold(&sr.flight, nil)
+		a.Close()
+	}()
+	u.note(e, a.Status, true)
+	if !u.flights.hold(&sr.flight, a.Conn()) {
+		clear(h)
+		u.Fail.Fail(w, r, errSessionEnded)
+		return true, false
+	}
 	if before > 0 {
 		to := w.Header()
 		for name, values := range h {
@@ -92,25 +131,35 @@ func (u *Upstream) shortcut(w http.ResponseWriter, r *http.Request, path Path, i
 		}
 		h = to
 	}
+	u.Names.stripSetCookies(h)
+	if u.Names.bound {
+		u.bindAnswer(h, path, id, expire)
+	}
 	u.pass(w, h, a)
-	return true
+	return true, false
+}
+
+// notDialed reports whether an error says that there was no connection at all.
+func notDialed(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
 }
 
 // head writes the request as the CRM is to see it; r stays as it is.
-func (u *Upstream) head(head *wire.Head, r *http.Request, path Path, id *Identity) error {
+func (u *Upstream) head(head *wire.Head, r *http.Request, path Path, id *Identity, e *endpoint, cookies []string, now time.Time) error {
 	target, host := path.Target, r.Host
-	if u.base != "" {
-		target = u.base + target
+	if e.base != "" {
+		target = e.base + target
 	}
 	if !u.cfg.PreserveHost {
-		host = u.target.Host
+		host = e.host
 	}
 	head.Start(r.Method, target, host)
 	for name, values := range r.Header {
 		switch {
 		case hopByHop(name), name == "Content-Length", u.Names.refused(name, u.cfg.UnderscoreHeaders):
 		case name == "Cookie":
-			for _, line := range values {
+			for _, line := range cookies {
 				if kept := u.Names.withoutOwn(line); kept != "" {
 					head.Add(name, kept)
 				}
@@ -132,14 +181,16 @@ func (u *Upstream) head(head *wire.Head, r *http.Request, path Path, id *Identit
 			head.Add("Tracestate", v)
 		}
 	}
-	return id.write(head, u.now())
+	if u.secret != nil {
+		head.Add(u.secretName, u.secret[0])
+	}
+	return id.write(head, now, func() *boundTo { return u.boundTo(r, path) })
 }
 
 // pass copies an answer to the client as Upstream.answer does.
 func (u *Upstream) pass(w http.ResponseWriter, h http.Header, a *wire.Answer) {
 	announced := h["Trailer"]
 	removeHopByHop(h)
-	u.Names.stripSetCookies(h)
 	if _, ok := h["Content-Type"]; !ok {
 		h["Content-Type"] = nil // the server would guess one, and a guess of HTML is a hole
 	}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"io"
 	"log"
 	"net/http"
@@ -27,18 +28,34 @@ func (u *Upstream) upgrade(w http.ResponseWriter, r *http.Request, path Path, id
 		return
 	}
 	var failed error
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	r = r.WithContext(ctx)
+	now := u.now()
+	var f flight
+	u.flights.add(ctx, &f, id, canceled(cancel), now)
+	defer u.flights.done(&f)
+	var expire []string
+	way := &tunnelTo{upstream: u, in: r, path: path, id: id, endpoint: u.choose(r, id, nil)}
+	defer func() { way.endpoint.inFlight.Add(-1) }()
 	tunnel := httputil.ReverseProxy{
-		Transport:  u.transport,
+		Transport:  way,
 		BufferPool: u.buffers,
 		ErrorLog:   log.New(io.Discard, "", 0), // it knows only how a tunnel ended
 		Rewrite: func(pr *httputil.ProxyRequest) {
-			u.address(pr.Out, pr.In, path)
+			expire = u.unbindRequest(pr.Out.Header, id)
 			u.Names.Strip(pr.Out.Header, u.cfg.UnderscoreHeaders)
-			if failed = u.dress(pr.In, pr.Out.Header, pr.In.Header["Tracestate"], id); failed != nil {
-				pr.Out.URL = &url.URL{} // Rewrite cannot refuse; this leads nowhere
+			if failed = u.dress(pr.In, pr.Out.Header, pr.In.Header["Tracestate"], path, id, now); failed != nil {
+				cancel() // Rewrite cannot refuse
 			}
 		},
-		ModifyResponse: func(res *http.Response) error { u.Names.stripSetCookies(res.Header); return nil },
+		ModifyResponse: func(res *http.Response) error {
+			u.Names.stripSetCookies(res.Header)
+			if u.Names.bound {
+				u.bindAnswer(res.Header, path, id, expire)
+			}
+			return nil
+		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			if failed != nil {
 				u.Fail.Fail(w, r, failed)
@@ -67,4 +84,17 @@ func (u *Upstream) ownOrigin(r *http.Request) bool {
 	// The host of the request is as good as the public one: the cookie that came with it belongs to that host.
 	o := audit.OriginOf(r.Context())
 	return same(u.PublicURL.Scheme, u.PublicURL.Host) || o.Host != "" && same(o.Scheme, o.Host)
+}
+
+// crossSite reports whether a page of another site makes a browser send a request that may change something. Sub-domains of the same
+// site count as others: the cookie comes along from there whatever its SameSite says. Programs that are no browsers say nothing.
+func (u *Upstream) crossSite(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return false
+	}
+	if site := r.Header["Sec-Fetch-Site"]; len(site) > 0 {
+		return len(site) > 1 || site[0] != "same-origin" && site[0] != "none"
+	}
+	return !u.ownOrigin(r)
 }

@@ -5,11 +5,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
-	"strings"
 	"time"
 )
 
@@ -28,6 +28,10 @@ type Shared struct {
 	// Signer signs assertions; nil where no upstream wants them.
 	Signer *Signer
 	Fail   Failer
+	// Alive tells whether a session still lives; nil lets requests outlive theirs. session.Manager.Alive is one.
+	Alive Alive
+	// Log takes what happens to the CRM's addresses; nil is silent.
+	Log *slog.Logger
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -35,17 +39,19 @@ type Shared struct {
 // Upstream is the way to one CRM. It is safe for concurrent use.
 type Upstream struct {
 	Shared
-	cfg       Config
-	transport *http.Transport
-	// short is nil where there is no short way.
-	short *short
-	// target is the CRM's address; base is its path, which goes before that of the request.
-	target *url.URL
-	base   string
+	cfg  Config
+	pool pool
+	// transports are those of the addresses: one for HTTP/1.1 and HTTP/2 over TLS, one for HTTP/2 without.
+	transports []*http.Transport
 	// headers are the identity headers; audience is empty where no assertion is wanted.
 	headers          []identityHeader
+	format           format
 	issuer, audience string
-	buffers          buffers
+	// secret is what tells the CRM that a request came through here; nil for none.
+	secretName string
+	secret     []string
+	buffers    buffers
+	flights    *flights
 }
 
 type identityHeader struct {
@@ -57,6 +63,7 @@ const (
 	idlePerHost    = 1024 // the default of 2 makes a busy proxy dial for nearly every request
 	idleTimeout    = 90 * time.Second
 	continueWait   = time.Second
+	pingAfter      = 15 * time.Second
 	maxAnswerBytes = 1 << 20
 )
 
@@ -67,18 +74,20 @@ func Open(cfg Config, shared Shared) (*Upstream, error) {
 			return nil, fmt.Errorf("open upstream %q: %s: %s", cfg.ID, p.Path, p.Message)
 		}
 	}
-	target, err := url.Parse(cfg.URLs[0])
-	if err != nil {
+	u := &Upstream{Shared: shared, cfg: cfg, buffers: newBuffers(), flights: newFlights(shared.Alive)}
+	if err := u.openPool(); err != nil {
 		return nil, fmt.Errorf("open upstream %q: %w", cfg.ID, err)
 	}
-	u := &Upstream{Shared: shared, cfg: cfg, target: target, base: strings.TrimSuffix(target.EscapedPath(), "/"),
-		buffers: newBuffers()}
+	u.format = format{cfg.Identity.Encoding, cfg.Identity.Groups}
+	if s := cfg.Identity.SecretHeader; s.Name != "" {
+		u.secretName, u.secret = http.CanonicalHeaderKey(s.Name), []string{s.Value.Reveal()}
+	}
 	headers := cfg.Identity.Headers
 	if len(headers) == 0 {
 		headers = DefaultHeaders()
 	}
 	for _, h := range headers {
-		u.headers = append(u.headers, identityHeader{http.CanonicalHeaderKey(h.Name), values()[h.Value]})
+		u.headers = append(u.headers, identityHeader{http.CanonicalHeaderKey(h.Name), u.format.values()[h.Value]})
 	}
 	if cfg.Identity.Assertion.Enabled {
 		if shared.Signer == nil {
@@ -89,11 +98,27 @@ func Open(cfg Config, shared Shared) (*Upstream, error) {
 			u.audience = cfg.ID
 		}
 	}
-	if u.transport, err = newTransport(cfg); err != nil {
-		return nil, fmt.Errorf("open upstream %q: %w", cfg.ID, err)
-	}
-	u.short = newShort(cfg, target.Scheme, target.Host)
 	return u, nil
+}
+
+// openPool makes the addresses and what they are asked with.
+func (u *Upstream) openPool() error {
+	plain, err := newTransport(u.cfg)
+	if err != nil {
+		return err
+	}
+	h2c := plain.Clone()
+	h2c.Protocols = new(http.Protocols)
+	h2c.Protocols.SetUnencryptedHTTP2(true)
+	u.transports = []*http.Transport{plain, h2c}
+	for _, raw := range u.cfg.URLs {
+		e, err := newEndpoint(u.cfg, raw, plain, h2c)
+		if err != nil {
+			return err
+		}
+		u.pool.endpoints = append(u.pool.endpoints, e)
+	}
+	return nil
 }
 
 func newTransport(cfg Config) (*http.Transport, error) {
@@ -113,6 +138,8 @@ func newTransport(cfg Config) (*http.Transport, error) {
 		ExpectContinueTimeout:  continueWait,
 		MaxResponseHeaderBytes: maxAnswerBytes,
 		DisableCompression:     true, // what the CRM sends is passed on as it is
+		// Or a connection that a firewall forgot takes every stream on it along until the kernel gives up.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingAfter},
 	}, nil
 }
 
@@ -143,9 +170,11 @@ func (u *Upstream) Config() Config { return u.cfg }
 
 // Close gives up the idle connections.
 func (u *Upstream) Close() {
-	u.transport.CloseIdleConnections()
-	if u.short != nil {
-		u.short.client.Close()
+	for _, t := range u.transports {
+		t.CloseIdleConnections()
+	}
+	for _, e := range u.pool.endpoints {
+		e.short.close()
 	}
 }
 

@@ -38,8 +38,27 @@ func TestValidate(t *testing.T) {
 			c.Identity.Headers = []proxy.HeaderConfig{{Name: "Remote-User", Value: "account.id"}, {Name: "X_Groups", Value: "groups"}}
 		}, nil},
 		{"id", func(c *proxy.Config) { c.ID = "CRM 1" }, []says{{"id", "small letters"}}},
-		{"no address", func(c *proxy.Config) { c.URLs = nil }, []says{{"urls", "exactly one"}}},
-		{"two addresses", func(c *proxy.Config) { c.URLs = []string{"http://a", "http://b"} }, []says{{"urls", "not 2"}}},
+		{"no address", func(c *proxy.Config) { c.URLs = nil }, []says{{"urls", "at least one"}}},
+		{"several addresses", func(c *proxy.Config) { c.URLs, c.Sticky = []string{"http://a", "h2c://b:81/c"}, true }, nil},
+		{"formats", func(c *proxy.Config) { c.Identity.Encoding, c.Identity.Groups = "latin1", "space" }, []says{{"identity.encoding", "rfc8187"}, {"identity.groups", "pipe"}}},
+		{"secret header", func(c *proxy.Config) {
+			c.Identity.SecretHeader = proxy.SecretHeaderConfig{Name: "X-Gate-Secret", Value: "0123456789abcdef"}
+		}, nil},
+		{"secret header without a value", func(c *proxy.Config) { c.Identity.SecretHeader.Name = "X-Gate" }, []says{{"identity.secret_header.value", "missing"}}},
+		{"secret header without a name", func(c *proxy.Config) { c.Identity.SecretHeader.Value = "x" }, []says{{"identity.secret_header.name", "needs a name"}}},
+		{"secret header that cannot be sent", func(c *proxy.Config) {
+			c.Identity.SecretHeader = proxy.SecretHeaderConfig{Name: "cookie", Value: "0123456789 abcdef"}
+		}, []says{{"identity.secret_header.value", "characters"}, {"identity.secret_header.name", "another meaning"}}},
+		{"short secret", func(c *proxy.Config) {
+			c.Identity.SecretHeader = proxy.SecretHeaderConfig{Name: "X-Gate", Value: "abc"}
+		}, []says{{"identity.secret_header.value", "too short"}}},
+		{"secret header that is an identity header", func(c *proxy.Config) {
+			c.Identity.Headers = []proxy.HeaderConfig{{Name: "X-Gate", Value: "email"}}
+			c.Identity.SecretHeader = proxy.SecretHeaderConfig{Name: "x_gate", Value: "0123456789abcdef"}
+		}, []says{{"identity.secret_header.name", "identity header already"}}},
+		{"one address twice", func(c *proxy.Config) { c.URLs = []string{"http://a", "http://b", "http://a"} }, []says{{"urls[2]", "twice"}}},
+		{"health", func(c *proxy.Config) { c.Health.Path, c.Health.Interval = "up?a", time.Millisecond }, []says{{"health.path", "clean"}, {"health.interval", "too short"}}},
+		{"health path with dots", func(c *proxy.Config) { c.Health.Path = "/a/../b" }, []says{{"health.path", "clean"}}},
 		{"not an address", func(c *proxy.Config) { c.URLs = []string{"http://a b"} }, []says{{"urls[0]", "not an address"}}},
 		{"scheme", func(c *proxy.Config) { c.URLs = []string{"ftp://a"} }, []says{{"urls[0]", "not an http"}}},
 		{"no scheme", func(c *proxy.Config) { c.URLs = []string{"crm.internal"} }, []says{{"urls[0]", "not an http"}}},
@@ -75,7 +94,7 @@ func TestValidate(t *testing.T) {
 			got := c.Validate()
 			check(t, got, tc.want)
 			for _, p := range got {
-				if p.Warning || strings.Contains(p.Message, "secret") {
+				if p.Warning || strings.Contains(p.Message, "0123") {
 					t.Errorf("%+v", p)
 				}
 			}
@@ -83,13 +102,26 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-func TestValidateWarnsOfTLSWithoutHTTPS(t *testing.T) {
-	c := proxy.Config{}.Default()
-	c.ID, c.URLs, c.TLS.ServerName = "crm", []string{"http://127.0.0.1:8069"}, "crm"
-	got := c.Validate()
-	check(t, got, []says{{"tls", "no effect"}})
-	if !got[0].Warning {
-		t.Error("not a warning")
+func TestValidateWarns(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		change func(*proxy.Config)
+		want   says
+	}{
+		{"TLS without https", func(c *proxy.Config) { c.TLS.ServerName = "crm" }, says{"tls", "no effect"}},
+		{"sticky with one address", func(c *proxy.Config) { c.Sticky = true }, says{"sticky", "no effect"}},
+		{"an assertion that is not there bound", func(c *proxy.Config) { c.Identity.Assertion = proxy.AssertionConfig{BindRoute: true} }, says{"identity.assertion.bind_route", "no effect"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := proxy.Config{}.Default()
+			c.ID, c.URLs = "crm", []string{"http://127.0.0.1:8069"}
+			tc.change(&c)
+			got := c.Validate()
+			check(t, got, []says{tc.want})
+			if !got[0].Warning {
+				t.Error("not a warning")
+			}
+		})
 	}
 }
 

@@ -167,7 +167,7 @@ func assertionOf(t *testing.T, signer *proxy.Signer, issuer, audience string, p 
 		t.Fatal(err)
 	}
 	h := http.Header{}
-	if err := u.Answer(h, id); err != nil {
+	if err := u.Answer(h, asked, proxy.Path{}, id); err != nil {
 		t.Fatal(err)
 	}
 	return h.Get(proxy.AssertionHeader)

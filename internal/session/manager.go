@@ -24,6 +24,9 @@ type Manager struct {
 	// Known reports whether people still sign in by a provider ("local" for our own passwords). A session of one that was taken out of
 	// the configuration opens nothing. Nil knows every one.
 	Known func(provider string) bool
+	// Changed is told of each answer with which the person at a browser changes, so that it can take along what belongs to the former one;
+	// nil is told nothing.
+	Changed func(w http.ResponseWriter, r *http.Request)
 	// Checks asks providers again about live sessions; nil asks nobody.
 	Checks Checker
 	// Now is the clock; nil is time.Now.
@@ -81,6 +84,9 @@ func (m *Manager) Start(w http.ResponseWriter, r *http.Request, s Session) (*Ses
 	if err := m.trim(r.Context(), &s); err != nil {
 		dropCookie(w, m.CookieName())
 		return nil, errors.Join(err, m.Revoke(r.Context(), s.ID))
+	}
+	if m.Changed != nil {
+		m.Changed(w, r)
 	}
 	m.wentOn(w, r)
 	return &s, nil
@@ -145,6 +151,12 @@ func (m *Manager) End(w http.ResponseWriter, r *http.Request) (*Session, error) 
 		return nil, err
 	}
 	gs.Options.MaxAge = -1
+	if m.Changed != nil {
+		m.Changed(w, r)
+	}
+	if len(m.Config.ClearSiteData) > 0 {
+		w.Header().Set("Clear-Site-Data", `"`+strings.Join(m.Config.ClearSiteData, `", "`)+`"`)
+	}
 	return ended, gs.Save(r, w)
 }
 

@@ -2,6 +2,9 @@ package session
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"crmgate/internal/fault"
@@ -113,7 +116,12 @@ type Config struct {
 	RememberTimeout time.Duration `json:"remember_timeout"`
 	// MaxPerAccount ends the oldest session when an account has more; 0 is no limit.
 	MaxPerAccount int `json:"max_per_account"`
+	// ClearSiteData is what a browser is told to forget of this site at sign-out: cache, cookies, storage, clientHints, or "*".
+	ClearSiteData []string `json:"clear_site_data"`
 }
+
+// siteData is what Clear-Site-Data knows (W3C, Clear Site Data, 3.1), but for what would close other tabs.
+var siteData = []string{"cache", "cookies", "storage", "clientHints", "*"}
 
 // Default returns the section's defaults.
 func (Config) Default() Config {
@@ -137,6 +145,11 @@ func (c Config) Validate() fault.Problems {
 	if c.IdleTimeout > c.AbsoluteTimeout && c.AbsoluteTimeout >= time.Second {
 		p = append(p, fault.Problem{Path: "idle_timeout", Warning: true,
 			Message: "idle_timeout is longer than absolute_timeout and never takes effect"})
+	}
+	for i, d := range c.ClearSiteData {
+		if !slices.Contains(siteData, d) {
+			p.Add(fmt.Sprintf("clear_site_data[%d]", i), "Known: "+strings.Join(siteData, ", ")+".", "%q is not known", d)
+		}
 	}
 	if c.MaxPerAccount < 0 {
 		p.Add("max_per_account", "Write 0 for no limit.", "%d is negative", c.MaxPerAccount)

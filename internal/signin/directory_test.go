@@ -44,19 +44,34 @@ func (p *paper) ChangePassword(_ context.Context, _, current, fresh string) erro
 	return nil
 }
 
-// counts is a throttle.Store without a clock.
+// counts is a throttle.Store without a clock, in which nothing is ever locked.
 type counts map[string]int
 
-func (c counts) AddFailure(_ context.Context, key string, _ time.Time, _, _ time.Duration, _ int) (int, error) {
-	c[key]++
-	return c[key], nil
+func (c counts) CountAttempt(_ context.Context, _ time.Time, counters ...throttle.Counter) (out []int, _ error) {
+	for _, one := range counters {
+		c[one.Key]++
+		out = append(out, c[one.Key])
+	}
+	return out, nil
 }
 
-func (c counts) LockedUntil(context.Context, string, time.Time) (time.Time, error) {
+func (c counts) TakeBack(_ context.Context, _ time.Time, one throttle.Counter) error {
+	c[one.Key]--
+	return nil
+}
+
+func (c counts) LockedUntil(context.Context, time.Time, ...string) (time.Time, error) {
 	return time.Time{}, nil
 }
 
-func (c counts) ClearFailures(_ context.Context, key string) error { delete(c, key); return nil }
+func (c counts) ListLocks(context.Context, time.Time) ([]throttle.Lock, error) { return nil, nil }
+
+func (c counts) ClearFailures(_ context.Context, keys ...string) error {
+	for _, key := range keys {
+		delete(c, key)
+	}
+	return nil
+}
 
 func directoryFlow(p identity.Provider) (*Flow, *recorder) {
 	r := &recorder{}

@@ -24,7 +24,7 @@ const (
 )
 
 var (
-	errFactorLocked = fault.New(fault.TooMany, "There were too many wrong codes for this account. Wait a quarter of an hour, then sign in again.").
+	errFactorLocked = fault.New(fault.TooMany, "There were too many wrong codes for this account. Wait a while, then sign in again; a mail to you says for how long.").
 			WithReason("factor_locked").WithNext(fault.NextSignIn)
 	errTooManyTries = fault.New(fault.TooMany, "That was wrong too often. Ask for a new code.").WithReason("factor_tries")
 	errSentTooOften = fault.New(fault.TooMany, "Codes were sent to you several times already. Look for the newest one, or wait a quarter of an hour.").
@@ -271,7 +271,7 @@ func (f *Flow) CheckFactor(w http.ResponseWriter, r *http.Request, ticket string
 // guard lets an answer be looked at if it may be, and counts it: for its challenge, and for the account across all factors, tabs and
 // sign-ins that are under way. Counting comes first, so that parallel guesses cannot all slip under a limit.
 func (f *Flow) guard(r *http.Request, st step, a *account.Account, info mfa.Info, look func(step) error) (step, error) {
-	ctx, lockedNow, key := r.Context(), false, account.FactorKey(a.ID)
+	ctx, lockedNow, key := r.Context(), false, throttle.FactorKey(a.ID)
 	if info.Guessable {
 		allowed, now, err := f.Accounts.Lockout.Begin(ctx, key)
 		if err != nil {

@@ -18,6 +18,7 @@ import (
 	"crmgate/internal/identity"
 	"crmgate/internal/mfa"
 	"crmgate/internal/realtest/softkey"
+	"crmgate/internal/throttle"
 )
 
 // signedUp returns somebody with an authenticator app who is signed in nowhere, a minute after it was set up.
@@ -131,7 +132,7 @@ func TestTickets(t *testing.T) {
 		}, "step_unknown"},
 		"locked by a stranger's guesses": {func() error {
 			for range 10 {
-				if _, _, err := w.Accounts.Lockout.Begin(t.Context(), lockKey(p.ID)); err != nil {
+				if _, _, err := w.Accounts.Lockout.Begin(t.Context(), throttle.AccountKey(p.ID)); err != nil {
 					return err
 				}
 			}
@@ -159,7 +160,7 @@ func TestTickets(t *testing.T) {
 
 // lockKey is the key of package account for wrong passwords.
 func lockKey(id string) string {
-	return strings.Replace(account.FactorKey(id), "factor:", "account:", 1)
+	return strings.Replace(throttle.FactorKey(id), "factor:", "account:", 1)
 }
 
 // Ten wrong codes lock, whatever factor, tab or sign-in they come by; a passkey still opens (ASVS 6.6.3).
@@ -188,6 +189,31 @@ func TestGuessing(t *testing.T) {
 	tk = ticket(must(t)(b.prove(p)))
 	if next := must(t)(b.check(tk, mfa.TOTP, p.code(w), false)); next.Kind != StepDone {
 		t.Errorf("after the lock: %+v", next)
+	}
+}
+
+// A hundred wrong codes in a row, however slow, lock until an administrator opens the account (63B-4 section 3.2.2).
+func TestGuessingSlowly(t *testing.T) {
+	w, p := signedUp(t, nil)
+	b := w.browser()
+	for n := 0; n < 100; n++ {
+		if w.now = w.now.Add(2 * time.Minute); n%9 == 0 {
+			w.now = w.now.Add(time.Hour)
+		}
+		tk := ticket(must(t)(b.prove(p)))
+		if _, err := b.check(tk, mfa.TOTP, typed("000000"), false); !errors.Is(err, mfa.ErrWrong) {
+			t.Fatalf("guess %d: %v", n, err)
+		}
+	}
+	w.now = w.now.Add(1000 * time.Hour)
+	tk := ticket(must(t)(b.prove(p)))
+	_, err := b.check(tk, mfa.TOTP, p.code(w), false)
+	wantReason(t, "the right code after a hundred wrong ones", err, "factor_locked")
+	if err := w.Accounts.Unlock(t.Context(), p.ID, "cli"); err != nil {
+		t.Fatal(err)
+	}
+	if next := must(t)(b.check(tk, mfa.TOTP, p.code(w), false)); next.Kind != StepDone {
+		t.Errorf("unlocked: %+v", next)
 	}
 }
 

@@ -147,6 +147,9 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, p progress) (Step,
 		s.AuthTime = f.now()
 	}
 	f.keep(&s, p.identity)
+	if p.via == account.OwnerLocal {
+		s.PasswordExpires = moment(a.PasswordExpires)
+	}
 	started, err := f.Sessions.Start(w, r, s)
 	if err != nil {
 		return Step{}, err

@@ -15,6 +15,7 @@ import (
 	"crmgate/internal/identity"
 	"crmgate/internal/mfa"
 	"crmgate/internal/session"
+	"crmgate/internal/throttle"
 )
 
 var walks = flag.Int("walks", 30, "random walks through the state machine")
@@ -538,7 +539,7 @@ func (k *walk) administer() {
 		p.recovery = append(p.recovery, code)
 	default:
 		k.what = "unlock " + p.Name
-		if err := k.Accounts.Lockout.Unlock(ctx, account.FactorKey(p.ID)); err != nil {
+		if err := k.Accounts.Lockout.Unlock(ctx, throttle.FactorKey(p.ID)); err != nil {
 			k.t.Fatal(err)
 		}
 	}

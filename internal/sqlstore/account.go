@@ -18,17 +18,17 @@ const (
 	isDisabled = "The account is disabled."
 )
 
-const accountColumns = "id, owner, email, username, name, group_names, state, created_at, updated_at, last_sign_in"
+const accountColumns = "id, owner, email, username, name, group_names, state, created_at, updated_at, last_sign_in, deleted_at"
 
 func scanAccount(r row) (*account.Account, error) {
 	var a account.Account
 	var groups string
-	var created, updated, signedIn int64
-	err := r.Scan(&a.ID, &a.Owner, &a.Email, &a.Username, &a.Name, &groups, &a.State, &created, &updated, &signedIn)
+	var created, updated, signedIn, deleted int64
+	err := r.Scan(&a.ID, &a.Owner, &a.Email, &a.Username, &a.Name, &groups, &a.State, &created, &updated, &signedIn, &deleted)
 	if err != nil {
 		return nil, err
 	}
-	a.CreatedAt, a.UpdatedAt, a.LastSignIn = at(created), at(updated), at(signedIn)
+	a.CreatedAt, a.UpdatedAt, a.LastSignIn, a.DeletedAt = at(created), at(updated), at(signedIn), at(deleted)
 	if a.Groups, err = unlist(groups); err != nil {
 		return nil, fmt.Errorf("account %s: %w", a.ID, err)
 	}
@@ -69,8 +69,8 @@ func (d *DB) CreateAccount(ctx context.Context, a *account.Account, link *accoun
 		if err != nil {
 			return none, taken(err, "An account with this id existed before.")
 		}
-		err = exec(ctx, q, "INSERT INTO accounts ("+accountColumns+") VALUES ("+values(10)+")",
-			a.ID, a.Owner, a.Email, a.Username, text(a.Name), list(a.Groups), a.State, ms(a.CreatedAt), ms(a.UpdatedAt), ms(a.LastSignIn))
+		err = exec(ctx, q, "INSERT INTO accounts ("+accountColumns+") VALUES ("+values(11)+")",
+			a.ID, a.Owner, a.Email, a.Username, text(a.Name), list(a.Groups), a.State, ms(a.CreatedAt), ms(a.UpdatedAt), ms(a.LastSignIn), 0)
 		if err != nil {
 			return none, taken(err, nameTaken)
 		}
@@ -147,6 +147,7 @@ func (d *DB) ListAccounts(ctx context.Context, f account.Filter) ([]*account.Acc
 	w.equal("email", f.Email)
 	w.equal("owner", f.Owner)
 	w.equal("state", string(f.State))
+	w.conditions = append(w.conditions, map[bool]string{false: "deleted_at = 0", true: "deleted_at > 0"}[f.Deleted])
 	if w.impossible {
 		return nil, nil
 	}
@@ -168,7 +169,10 @@ func (d *DB) UpdateAccount(ctx context.Context, id string, change func(*account.
 		if refused = change(&a); refused != nil {
 			return nil, refused
 		}
-		a.ID, a.Owner, a.CreatedAt = old.ID, old.Owner, old.CreatedAt
+		a.ID, a.Owner, a.CreatedAt, a.DeletedAt = old.ID, old.Owner, old.CreatedAt, old.DeletedAt
+		if !a.DeletedAt.IsZero() {
+			a.State = account.Disabled // only restoring brings it back
+		}
 		return &a, saveAccount(ctx, q, old, &a)
 	})
 	if refused != nil {
@@ -189,7 +193,7 @@ func saveAccount(ctx context.Context, q queryer, old, a *account.Account) error 
 	if err != nil {
 		return taken(err, nameTaken)
 	}
-	if a.Email != old.Email || a.Username != old.Username {
+	if a.DeletedAt.IsZero() && (a.Email != old.Email || a.Username != old.Username) {
 		if err := identify(ctx, q, a); err != nil {
 			return err
 		}

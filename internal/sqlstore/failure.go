@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"crmgate/internal/throttle"
 	"crmgate/internal/token"
 )
 
@@ -27,56 +28,94 @@ func subject(key string) string {
 // failures is one row: the failures within the window, and the lock.
 type failures struct {
 	times       []int64
-	beyond      int64
 	lockedUntil int64
+	expiresAt   int64
 }
 
-// add counts one failure. The window slides: what counts is how many failures lie within it at each moment, so waiting
-// for a boundary wins nothing. While locked only the number grows. When a lock has ended, what led to it is forgotten;
-// otherwise the next mistake would lock again at once.
-func (f *failures) add(now int64, window, lock time.Duration, limit int) (count int) {
+// add counts one failure, unless the key is locked. The window slides: what counts is how many failures lie within it at each moment,
+// so waiting for a boundary wins nothing. When a lock has ended, what led to it is forgotten; otherwise the next mistake would
+// lock again at once.
+func (f *failures) add(now int64, c throttle.Counter) (locked bool) {
 	if f.lockedUntil > now {
-		f.beyond++
-		return len(f.times) + int(f.beyond)
+		return true
 	}
 	if f.lockedUntil != 0 {
 		*f = failures{}
 	}
-	f.times = slices.DeleteFunc(f.times, func(t int64) bool { return t <= now-window.Milliseconds() })
+	f.times = slices.DeleteFunc(f.times, func(t int64) bool { return t <= now-c.Window.Milliseconds() })
 	f.times = append(f.times, now)
-	if len(f.times) >= limit {
-		f.lockedUntil = now + lock.Milliseconds()
+	if len(f.times) >= c.Limit {
+		f.lockedUntil = now + c.Lock.Milliseconds()
 	}
-	return len(f.times)
+	f.expiresAt = max(now+c.Window.Milliseconds(), f.lockedUntil)
+	return false
 }
 
-// AddFailure implements throttle.Store.
-func (d *DB) AddFailure(ctx context.Context, key string, now time.Time, window, lock time.Duration, limit int) (int, error) {
-	n, err := write(ctx, d, step{verb: "count failure"}, func(ctx context.Context, q queryer) (int, error) {
-		var f failures
-		var times string
-		// An upsert that changes nothing makes the row or waits for whoever holds it, on both engines.
-		err := q.QueryRowContext(ctx, `INSERT INTO failures (subject, times, beyond, locked_until, expires_at) VALUES ($1, '[]', 0, 0, 0)
-			ON CONFLICT (subject) DO UPDATE SET subject = excluded.subject RETURNING times, beyond, locked_until`, subject(key)).
-			Scan(&times, &f.beyond, &f.lockedUntil)
-		if err != nil {
-			return 0, err
+// lockFailures makes the row of a key or waits for whoever holds it: an upsert that changes nothing does so on both engines.
+func lockFailures(ctx context.Context, q queryer, key string) (*failures, error) {
+	var f failures
+	var times string
+	err := q.QueryRowContext(ctx, `INSERT INTO failures (subject, times, beyond, locked_until, expires_at) VALUES ($1, '[]', 0, 0, 0)
+		ON CONFLICT (subject) DO UPDATE SET subject = excluded.subject RETURNING times, locked_until, expires_at`, subject(key)).
+		Scan(&times, &f.lockedUntil, &f.expiresAt)
+	if err != nil {
+		return nil, err
+	}
+	return &f, json.Unmarshal([]byte(times), &f.times)
+}
+
+func saveFailures(ctx context.Context, q queryer, key string, f *failures) error {
+	times, err := json.Marshal(f.times)
+	if err != nil {
+		return err
+	}
+	return exec(ctx, q, "UPDATE failures SET times = $1, locked_until = $2, expires_at = $3 WHERE subject = $4",
+		string(times), f.lockedUntil, f.expiresAt, subject(key))
+}
+
+// CountAttempt implements throttle.Store. Callers name their counters in one order (network, account, total), so two of them cannot
+// wait for each other.
+func (d *DB) CountAttempt(ctx context.Context, now time.Time, counters ...throttle.Counter) ([]int, error) {
+	counts, err := write(ctx, d, step{verb: "count attempt"}, func(ctx context.Context, q queryer) ([]int, error) {
+		var counts []int
+		for _, c := range counters {
+			f, err := lockFailures(ctx, q, c.Key)
+			if err != nil {
+				return nil, err
+			}
+			if f.add(ms(now), c) {
+				return counts, nil
+			}
+			if err := saveFailures(ctx, q, c.Key, f); err != nil {
+				return nil, err
+			}
+			counts = append(counts, len(f.times))
 		}
-		if err := json.Unmarshal([]byte(times), &f.times); err != nil {
-			return 0, err
-		}
-		n := f.add(ms(now), window, lock, limit)
-		stored, err := json.Marshal(f.times)
-		if err != nil {
-			return 0, err
-		}
-		return n, exec(ctx, q, "UPDATE failures SET times = $1, beyond = $2, locked_until = $3, expires_at = $4 WHERE subject = $5",
-			string(stored), f.beyond, f.lockedUntil, max(ms(now.Add(window)), f.lockedUntil), subject(key))
+		return counts, nil
 	})
 	if err == nil {
 		d.sweepFailures(ctx, now)
 	}
-	return n, err
+	return counts, err
+}
+
+// TakeBack implements throttle.Store.
+func (d *DB) TakeBack(ctx context.Context, now time.Time, c throttle.Counter) error {
+	_, err := write(ctx, d, step{verb: "take back attempt"}, func(ctx context.Context, q queryer) (struct{}, error) {
+		f, err := lockFailures(ctx, q, c.Key)
+		if err != nil {
+			return struct{}{}, err
+		}
+		if len(f.times) > 0 {
+			f.times = f.times[:len(f.times)-1]
+		}
+		if len(f.times) < c.Limit {
+			f.lockedUntil = 0
+		}
+		f.expiresAt = max(ms(now.Add(c.Window)), f.lockedUntil)
+		return struct{}{}, saveFailures(ctx, q, c.Key, f)
+	})
+	return err
 }
 
 // sweepFailures removes what says nothing any more, now and then. It runs after the count and its trouble is nobody's: the next
@@ -91,13 +130,32 @@ func (d *DB) sweepFailures(ctx context.Context, now time.Time) {
 }
 
 // LockedUntil implements throttle.Store.
-func (d *DB) LockedUntil(ctx context.Context, key string, now time.Time) (time.Time, error) {
+func (d *DB) LockedUntil(ctx context.Context, now time.Time, keys ...string) (time.Time, error) {
 	return read(ctx, d, step{verb: "get lock"}, func(ctx context.Context, q queryer) (time.Time, error) {
-		until, err := all(ctx, q, scanInt, "SELECT locked_until FROM failures WHERE subject = $1 AND locked_until > $2", subject(key), ms(now))
-		if err != nil || len(until) == 0 {
-			return time.Time{}, err
+		var last int64
+		for _, key := range keys {
+			until, err := all(ctx, q, scanInt, "SELECT locked_until FROM failures WHERE subject = $1 AND locked_until > $2", subject(key), ms(now))
+			if err != nil {
+				return time.Time{}, err
+			}
+			for _, t := range until {
+				last = max(last, t)
+			}
 		}
-		return at(until[0]), nil
+		return at(last), nil
+	})
+}
+
+// ListLocks implements throttle.Store.
+func (d *DB) ListLocks(ctx context.Context, now time.Time) ([]throttle.Lock, error) {
+	return read(ctx, d, step{verb: "list locks"}, func(ctx context.Context, q queryer) ([]throttle.Lock, error) {
+		scan := func(r row) (l throttle.Lock, err error) {
+			var until int64
+			err = r.Scan(&l.Key, &until)
+			l.Until = at(until)
+			return l, err
+		}
+		return all(ctx, q, scan, "SELECT subject, locked_until FROM failures WHERE locked_until > $1 ORDER BY subject", ms(now))
 	})
 }
 
@@ -107,9 +165,14 @@ func scanInt(r row) (n int64, err error) {
 }
 
 // ClearFailures implements throttle.Store.
-func (d *DB) ClearFailures(ctx context.Context, key string) error {
+func (d *DB) ClearFailures(ctx context.Context, keys ...string) error {
 	_, err := write(ctx, d, step{verb: "clear failures"}, func(ctx context.Context, q queryer) (struct{}, error) {
-		return struct{}{}, exec(ctx, q, "DELETE FROM failures WHERE subject = $1", subject(key))
+		for _, key := range keys {
+			if err := exec(ctx, q, "DELETE FROM failures WHERE subject = $1", subject(key)); err != nil {
+				return struct{}{}, err
+			}
+		}
+		return struct{}{}, nil
 	})
 	return err
 }

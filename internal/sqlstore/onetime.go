@@ -44,25 +44,45 @@ func (d *DB) GetToken(ctx context.Context, digest string, p account.Purpose, now
 	})
 }
 
-// RedeemToken implements account.TokenStore. The account is locked before the token is looked at: of many who come with one
+// useToken uses a token up and returns its account. The account is locked before the token is looked at: of many who come with one
 // token the second finds it gone.
+func useToken(ctx context.Context, q queryer, digest string, p account.Purpose, now time.Time) (*account.Account, error) {
+	a, err := scanAccount(q.QueryRowContext(ctx, `UPDATE accounts SET state = state
+		WHERE id = (SELECT account_id FROM one_time_tokens WHERE digest = $1) AND owner = 'local' AND state <> 'disabled'
+		RETURNING `+accountColumns, digest))
+	if err != nil {
+		return nil, err
+	}
+	n, err := count(ctx, q, "DELETE FROM one_time_tokens WHERE digest = $1 AND purpose = $2 AND expires_at > $3 AND account_id = $4",
+		digest, p, ms(now), a.ID)
+	if err != nil {
+		return nil, err
+	}
+	if n != 1 {
+		return nil, sql.ErrNoRows
+	}
+	return a, nil
+}
+
+// RedeemToken implements account.TokenStore.
 func (d *DB) RedeemToken(ctx context.Context, digest string, p account.Purpose, now time.Time, hash string, history int) (string, error) {
 	return write(ctx, d, step{"redeem one-time token", noToken}, func(ctx context.Context, q queryer) (string, error) {
-		a, err := scanAccount(q.QueryRowContext(ctx, `UPDATE accounts SET state = state
-			WHERE id = (SELECT account_id FROM one_time_tokens WHERE digest = $1) AND owner = 'local' AND state <> 'disabled'
-			RETURNING `+accountColumns, digest))
+		a, err := useToken(ctx, q, digest, p, now)
 		if err != nil {
 			return "", err
-		}
-		n, err := count(ctx, q, "DELETE FROM one_time_tokens WHERE digest = $1 AND purpose = $2 AND expires_at > $3 AND account_id = $4",
-			digest, p, ms(now), a.ID)
-		if err != nil {
-			return "", err
-		}
-		if n != 1 {
-			return "", sql.ErrNoRows
 		}
 		return a.ID, setPassword(ctx, q, a, hash, history, now)
+	})
+}
+
+// WithdrawReset implements account.TokenStore.
+func (d *DB) WithdrawReset(ctx context.Context, digest string, now time.Time) (string, error) {
+	return write(ctx, d, step{"withdraw reset", noToken}, func(ctx context.Context, q queryer) (string, error) {
+		a, err := useToken(ctx, q, digest, account.ForWithdrawal, now)
+		if err != nil {
+			return "", err
+		}
+		return a.ID, exec(ctx, q, "DELETE FROM one_time_tokens WHERE account_id = $1 AND purpose = $2", a.ID, account.ForReset)
 	})
 }
 

@@ -22,6 +22,7 @@ import (
 	"crmgate/internal/fault"
 	"crmgate/internal/session"
 	"crmgate/internal/sqlstore"
+	"crmgate/internal/throttle"
 	"crmgate/internal/token"
 )
 
@@ -176,7 +177,7 @@ func process(dir string) error {
 		return err
 	}
 	for range 20 {
-		if _, err := d.AddFailure(context.Background(), "shared", time.Now(), time.Hour, time.Hour, 1000); err != nil {
+		if _, err := d.CountAttempt(context.Background(), time.Now(), throttle.Counter{Key: "shared", Window: time.Hour, Lock: time.Hour, Limit: 1000}); err != nil {
 			return err
 		}
 	}
@@ -202,9 +203,9 @@ func TestProcesses(t *testing.T) {
 	}
 	wg.Wait()
 	d := open(t, sqlstore.Config{}.Default(), dir)
-	got, err := d.AddFailure(t.Context(), "shared", time.Now(), time.Hour, time.Hour, 1000)
-	if want := (n+1)*20 + 1; got != want || err != nil {
-		t.Errorf("failures counted over all processes = %d, %v; want %d", got, err, want)
+	got, err := d.CountAttempt(t.Context(), time.Now(), throttle.Counter{Key: "shared", Window: time.Hour, Lock: time.Hour, Limit: 1000})
+	if want := (n+1)*20 + 1; err != nil || len(got) != 1 || got[0] != want {
+		t.Errorf("failures counted over all processes = %v, %v; want %d", got, err, want)
 	}
 	if keys, err := d.ListKeys(t.Context(), "assertion"); len(keys) != 1 || err != nil {
 		t.Errorf("%d keys after all started at once, %v; want 1", len(keys), err)

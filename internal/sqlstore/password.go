@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"crmgate/internal/account"
+	"crmgate/internal/fault"
 )
 
 func scanPassword(r row) (account.Password, error) {
@@ -44,6 +45,25 @@ func (d *DB) SetPassword(ctx context.Context, l account.Local, hash string, hist
 		a, err := lockLocal(ctx, q, l)
 		if err != nil {
 			return struct{}{}, err
+		}
+		return struct{}{}, setPassword(ctx, q, a, hash, history, now)
+	})
+	return err
+}
+
+// ReplacePassword implements account.PasswordStore.
+func (d *DB) ReplacePassword(ctx context.Context, l account.Local, old, hash string, history int, now time.Time) error {
+	_, err := write(ctx, d, step{"replace password", noAccount}, func(ctx context.Context, q queryer) (struct{}, error) {
+		a, err := lockLocal(ctx, q, l)
+		if err != nil {
+			return struct{}{}, err
+		}
+		is, err := getPassword(ctx, q, a.ID)
+		if err != nil {
+			return struct{}{}, err
+		}
+		if is.Hash != old {
+			return struct{}{}, fault.New(fault.Conflict, "The password was changed meanwhile.")
 		}
 		return struct{}{}, setPassword(ctx, q, a, hash, history, now)
 	})

@@ -11,6 +11,7 @@ import (
 	"crmgate/internal/account"
 	"crmgate/internal/fault"
 	"crmgate/internal/sqlstore"
+	"crmgate/internal/throttle"
 	"crmgate/internal/token"
 )
 
@@ -113,7 +114,7 @@ func TestFailuresDoNotPileUp(t *testing.T) {
 	at := time.Now()
 	add := func(key string, when time.Time) {
 		t.Helper()
-		if _, err := d.AddFailure(t.Context(), key, when, time.Minute, 10*time.Minute, 2); err != nil {
+		if _, err := d.CountAttempt(t.Context(), when, throttle.Counter{Key: key, Window: time.Minute, Lock: 10 * time.Minute, Limit: 2}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"crmgate/internal/account"
 	"crmgate/internal/audit"
 	"crmgate/internal/bearer"
+	"crmgate/internal/mail"
 	"crmgate/internal/mfa"
 	"crmgate/internal/session"
 	"crmgate/internal/sqlstore"
@@ -20,11 +21,13 @@ var _ interface {
 	account.Store
 	account.PasswordStore
 	account.TokenStore
+	account.RemovedStore
 	session.Store
 	session.AttemptStore
 	session.PendingStore
 	mfa.Store
 	throttle.Store
+	mail.Store
 	token.KeyStore
 	token.OnceStore
 	audit.Recorder
@@ -59,6 +62,7 @@ func suites(t *testing.T, d *sqlstore.DB) {
 	t.Run("Throttle", func(t *testing.T) { storetest.Throttle(t, d) })
 	t.Run("Once", func(t *testing.T) { storetest.Once(t, d) })
 	t.Run("AccessTokens", func(t *testing.T) { storetest.AccessTokens(t, d) })
+	t.Run("Mails", func(t *testing.T) { storetest.Mails(t, d) })
 	t.Run("Keys", func(t *testing.T) { storetest.Keys(t, d) })
 	t.Run("Audit", func(t *testing.T) { storetest.Audit(t, d) })
 }

@@ -16,9 +16,10 @@ type AccountStore interface {
 	account.Store
 	account.PasswordStore
 	account.TokenStore
+	account.RemovedStore
 }
 
-// Accounts is the contract of account.Store, account.PasswordStore and account.TokenStore, which share promises.
+// Accounts is the contract of account.Store, account.PasswordStore, account.TokenStore and account.RemovedStore, which share promises.
 func Accounts(t *testing.T, s AccountStore) {
 	t.Run("round trip", func(t *testing.T) { accountRoundTrip(t, s) })
 	t.Run("names are unique among local accounts", func(t *testing.T) { accountNames(t, s) })
@@ -42,6 +43,7 @@ func Accounts(t *testing.T, s AccountStore) {
 	})
 	passwords(t, s)
 	tokens(t, s)
+	removed(t, s)
 	ownership(t, s)
 }
 

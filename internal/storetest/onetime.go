@@ -32,7 +32,7 @@ func tokens(t *testing.T, s AccountStore) {
 			l, _ := create(t, s, account.OwnerLocal).Local()
 			one := newToken(account.ForReset)
 			ok(t, s.CreateToken(t.Context(), l, one))
-			oneWins(t, "RedeemToken", fault.NotFound, together(30, func(i int) error {
+			oneWins(t, "RedeemToken", fault.NotFound, together(50, func(i int) error {
 				_, err := s.RedeemToken(t.Context(), one.Digest, one.Purpose, now(), fmt.Sprint("h", i), 50)
 				return err
 			}))
@@ -41,6 +41,7 @@ func tokens(t *testing.T, s AccountStore) {
 			same(t, "history after one redemption", 0, len(p.Previous))
 		}
 	})
+	t.Run("withdrawn", func(t *testing.T) { tokenWithdrawn(t, s) })
 	t.Run("dies with what it was for", func(t *testing.T) { tokenDies(t, s) })
 	t.Run("sweep tokens", func(t *testing.T) {
 		l, _ := create(t, s, account.OwnerLocal).Local()
@@ -120,6 +121,33 @@ func tokenRedeem(t *testing.T, s AccountStore) {
 		_, err = s.RedeemToken(t.Context(), one.Digest, one.Purpose, at, "hash2", 5)
 		wantKind(t, "RedeemToken after the first", err, fault.NotFound)
 	}
+}
+
+func tokenWithdrawn(t *testing.T, s AccountStore) {
+	l, _ := create(t, s, account.OwnerLocal).Local()
+	reset, invitation, withdrawal := newToken(account.ForReset), newToken(account.ForInvitation), newToken(account.ForWithdrawal)
+	for _, one := range []account.OneTime{reset, invitation, withdrawal} {
+		ok(t, s.CreateToken(t.Context(), l, one))
+	}
+	for what, digest := range map[string]string{"reset token": reset.Digest, "unknown token": token.Digest("x")} {
+		_, err := s.WithdrawReset(t.Context(), digest, now())
+		wantKind(t, "WithdrawReset with "+what, err, fault.NotFound)
+	}
+	_, err := s.WithdrawReset(t.Context(), withdrawal.Digest, withdrawal.ExpiresAt)
+	wantKind(t, "WithdrawReset too late", err, fault.NotFound)
+	_, err = s.GetToken(t.Context(), reset.Digest, reset.Purpose, now())
+	ok(t, err)
+	oneWins(t, "WithdrawReset", fault.NotFound, together(50, func(int) error {
+		id, err := s.WithdrawReset(t.Context(), withdrawal.Digest, now())
+		if err == nil && id != l.AccountID() {
+			t.Errorf("withdrawn for %q", id)
+		}
+		return err
+	}))
+	_, err = s.RedeemToken(t.Context(), reset.Digest, reset.Purpose, now(), "hash", 5)
+	wantKind(t, "RedeemToken of what was withdrawn", err, fault.NotFound)
+	_, err = s.GetToken(t.Context(), invitation.Digest, invitation.Purpose, now())
+	ok(t, err)
 }
 
 func tokenDies(t *testing.T, s AccountStore) {

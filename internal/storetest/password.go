@@ -77,6 +77,19 @@ func passwords(t *testing.T, s AccountStore) {
 		ok(t, err)
 		same(t, "password", account.Password{}, p)
 	})
+	t.Run("one of many replaces", func(t *testing.T) {
+		l, _ := create(t, s, account.OwnerLocal).Local()
+		wantKind(t, "ReplacePassword of none", s.ReplacePassword(t.Context(), l, "x", "h", 5, now()), fault.Conflict)
+		ok(t, s.SetPassword(t.Context(), l, "old", 5, now()))
+		oneWins(t, "ReplacePassword", fault.Conflict, together(50, func(i int) error {
+			return s.ReplacePassword(t.Context(), l, "old", fmt.Sprint("h", i), 50, now())
+		}))
+		p, err := s.GetPassword(t.Context(), l)
+		ok(t, err)
+		same(t, "history", []string{"old"}, p.Previous)
+		var zero account.Local
+		wantKind(t, "ReplacePassword of nobody", s.ReplacePassword(t.Context(), zero, "", "h", 5, now()), fault.NotFound)
+	})
 	t.Run("passwords set at once", func(t *testing.T) {
 		l, _ := create(t, s, account.OwnerLocal).Local()
 		for _, err := range together(20, func(i int) error { return s.SetPassword(t.Context(), l, fmt.Sprint("h", i), 50, now()) }) {

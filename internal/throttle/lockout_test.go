@@ -3,6 +3,8 @@ package throttle_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"crmgate/internal/audit"
 	"crmgate/internal/throttle"
 )
 
@@ -38,33 +41,64 @@ func (c *counts) get(key string, now time.Time) *count {
 	return k
 }
 
-func (c *counts) AddFailure(_ context.Context, key string, now time.Time, window, lock time.Duration, limit int) (int, error) {
+func (c *counts) CountAttempt(_ context.Context, now time.Time, counters ...throttle.Counter) (out []int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	k := c.get(key, now)
-	k.failures = append(k.failures, now)
-	n := 0
-	for _, t := range k.failures {
-		if t.After(now.Add(-window)) {
-			n++
+	for _, one := range counters {
+		k := c.get(one.Key, now)
+		if !k.until.IsZero() {
+			break
+		}
+		k.failures = append(slices.DeleteFunc(k.failures, func(t time.Time) bool { return !t.After(now.Add(-one.Window)) }), now)
+		if len(k.failures) >= one.Limit {
+			k.until = now.Add(one.Lock)
+		}
+		out = append(out, len(k.failures))
+	}
+	return out, c.err
+}
+
+func (c *counts) TakeBack(_ context.Context, now time.Time, one throttle.Counter) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k := c.get(one.Key, now)
+	if n := len(k.failures); n > 0 {
+		k.failures = k.failures[:n-1]
+	}
+	if len(k.failures) < one.Limit {
+		k.until = time.Time{}
+	}
+	return c.err
+}
+
+func (c *counts) LockedUntil(_ context.Context, now time.Time, keys ...string) (last time.Time, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, key := range keys {
+		if until := c.get(key, now).until; until.After(last) {
+			last = until
 		}
 	}
-	if n >= limit && k.until.IsZero() {
-		k.until = now.Add(lock)
+	return last, c.err
+}
+
+func (c *counts) ListLocks(_ context.Context, now time.Time) (out []throttle.Lock, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key := range c.keys {
+		if until := c.get(key, now).until; !until.IsZero() {
+			out = append(out, throttle.Lock{Key: key, Until: until})
+		}
 	}
-	return n, c.err
+	return out, c.err
 }
 
-func (c *counts) LockedUntil(_ context.Context, key string, now time.Time) (time.Time, error) {
+func (c *counts) ClearFailures(_ context.Context, keys ...string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.get(key, now).until, c.err
-}
-
-func (c *counts) ClearFailures(_ context.Context, key string) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.keys, key)
+	for _, key := range keys {
+		delete(c.keys, key)
+	}
 	return c.err
 }
 
@@ -101,6 +135,121 @@ func TestLockoutCountsBeforeTheAnswer(t *testing.T) {
 		allowed, locked, err := l.Begin(ctx, "k")
 		if err != nil || allowed != s.allowed || locked != s.at {
 			t.Errorf("%s: allowed %v, locked now %v, error %v; want %v, %v", s.name, allowed, locked, err, s.allowed, s.at)
+		}
+	}
+}
+
+func from(t *testing.T, address string) context.Context {
+	return audit.WithOrigin(t.Context(), audit.Origin{Address: address})
+}
+
+// One network tries many names; the sentence it then gets is the same for each, and nothing counts for a name any more.
+func TestLockoutOfANetwork(t *testing.T) {
+	tests := []struct {
+		name, first, second string
+		together            bool
+	}{
+		{"one IPv4 address", "203.0.113.7", "203.0.113.7", true},
+		{"its neighbour", "203.0.113.7", "203.0.113.8", false},
+		{"one IPv6 subscriber", "2001:db8:1:2::1", "2001:db8:1:2:ffff::9", true},
+		{"another subscriber", "2001:db8:1:2::1", "2001:db8:1:3::1", false},
+		{"IPv4 in IPv6", "203.0.113.7", "::ffff:203.0.113.7", true},
+		{"junk is one client", "junk", "1.2.3.4:99", true},
+		{"the command line is none", "", "", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			l, _, now := bench()
+			l.Config.NetworkFailures = 4
+			for i := range 4 {
+				if allowed, _, err := l.Begin(from(t, tt.first), throttle.AccountKey(fmt.Sprint(i))); !allowed || err != nil {
+					t.Fatalf("attempt %d: %v, %v", i+1, allowed, err)
+				}
+			}
+			for _, key := range []string{throttle.AccountKey("other"), throttle.Key("identifier", "nobody")} {
+				_, _, err := l.Begin(from(t, tt.second), key)
+				if got := errors.Is(err, throttle.ErrNetworkLocked); got != tt.together {
+					t.Fatalf("attempt 5: %v", err)
+				}
+				if until, _ := l.Locked(t.Context(), key); !until.IsZero() {
+					t.Error("the refusal counted for the name")
+				}
+			}
+			if !tt.together {
+				return
+			}
+			if err := l.UnlockNetwork(t.Context(), tt.second); (err != nil) != strings.ContainsAny(tt.second, "j") && tt.first != "junk" {
+				t.Errorf("unlock: %v", err)
+			}
+			*now = now.Add(15 * time.Minute)
+			if _, _, err := l.Begin(from(t, tt.second), "k"); err != nil {
+				t.Errorf("after the lock: %v", err)
+			}
+		})
+	}
+}
+
+// Somebody who has one password cannot make their network forget its guessing of others'.
+func TestRightPasswordTakesBackOnlyItself(t *testing.T) {
+	l, _, _ := bench()
+	l.Config.NetworkFailures = 4
+	own, ctx := throttle.AccountKey("own"), from(t, "203.0.113.7")
+	for i := range 4 {
+		if _, _, err := l.Begin(ctx, throttle.AccountKey(fmt.Sprint("victim", i))); err != nil {
+			t.Fatalf("guess %d: %v", i+1, err)
+		}
+		if i == 3 {
+			break
+		}
+		for range 3 {
+			if _, _, err := l.Begin(ctx, own); err != nil {
+				t.Fatal(err)
+			}
+			if err := l.Succeed(ctx, own); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, _, err := l.Begin(ctx, own); !errors.Is(err, throttle.ErrNetworkLocked) {
+		t.Errorf("after four guesses between sign-ins of one's own: %v", err)
+	}
+}
+
+// However slowly somebody guesses, an account sees a hundred wrong passwords in a row at most.
+func TestLockoutTotal(t *testing.T) {
+	for kind, endless := range map[string]bool{"account": true, "identifier": false} {
+		l, _, now := bench()
+		l.Config.Total = 7
+		key, seen := throttle.Key(kind, "x"), 0
+		for range 40 {
+			allowed, lockedNow, err := l.Begin(t.Context(), key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if allowed {
+				seen++
+			}
+			if lockedNow && seen%3 != 0 && seen != 7 {
+				t.Errorf("%s: locked at attempt %d", kind, seen)
+			}
+			*now = now.Add(20 * time.Minute)
+		}
+		if (seen == 7) != endless {
+			t.Errorf("%s: %d attempts were looked at", kind, seen)
+		}
+		until, err := l.Locked(t.Context(), key)
+		if err != nil || throttle.Endless(until, *now) != endless {
+			t.Errorf("%s: locked until %v, %v", kind, until, err)
+		}
+		all, err := l.ListLocked(t.Context())
+		if err != nil || throttle.Endless(all[key], *now) != endless {
+			t.Errorf("%s: locks %v, %v", kind, all, err)
+		}
+		if err := l.Unlock(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+		if allowed, _, err := l.Begin(t.Context(), key); !allowed || err != nil {
+			t.Errorf("%s: after the unlock: %v, %v", kind, allowed, err)
 		}
 	}
 }
@@ -219,7 +368,7 @@ func TestConfigValidate(t *testing.T) {
 		{name: "no window", change: func(c *throttle.Config) { c.Window = 0 }, want: []string{"window"}},
 		{name: "no lock", change: func(c *throttle.Config) { c.Duration = -time.Second }, want: []string{"duration"}},
 		{name: "lock of days", change: func(c *throttle.Config) { c.Duration = 72 * time.Hour }, want: []string{"duration?"}},
-		{name: "all at once", change: func(c *throttle.Config) { *c = throttle.Config{} }, want: []string{"failures", "window", "duration"}},
+		{name: "all at once", change: func(c *throttle.Config) { *c = throttle.Config{} }, want: []string{"failures", "window", "duration", "total"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

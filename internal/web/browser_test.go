@@ -35,7 +35,7 @@ func site(t *testing.T, w *world, posts *atomic.Int32) string {
 	})
 	routes := w.Routes()
 	mux.HandleFunc("/_gate/", func(rw http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost {
+		if r.Method == http.MethodPost && !strings.HasSuffix(r.URL.Path, "/password-check") {
 			posts.Add(1)
 			time.Sleep(300 * time.Millisecond) // long enough for a second click
 		}
@@ -102,5 +102,34 @@ func TestMailedLinkInBrowser(t *testing.T) {
 	b.Wait(".badge.good")
 	if got := b.Text("h1"); got != "Your password is changed" || posts.Load() != 1 || w.accounts.password != "correct horse battery" {
 		t.Errorf("heading %q after %d posts, password %q", got, posts.Load(), w.accounts.password)
+	}
+}
+
+// What is wrong with a new password is said while it is typed, by the server's rules, and nothing is sent before it is long enough.
+func TestAdviceWhileTyping(t *testing.T) {
+	w, posts := newWorld(t), new(atomic.Int32)
+	b, at := realtest.Open(t), site(t, w, posts)
+	b.Go(strings.Replace(at, "127.0.0.1", "localhost", 1) + "/_gate/reset/" + goodLink)
+	line := "#password-rules [role=status]"
+	says := func(typed, want string) {
+		t.Helper()
+		b.Fill("#password", typed)
+		for range 50 {
+			if b.Text(line) == want {
+				return
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		t.Errorf("%q: the page says %q, want %q", typed, b.Text(line), want)
+	}
+	says("fourteen chars", "One more character.")
+	says("short", "10 more characters.")
+	says("ann@partner.example", "Everybody's first guess is this password. Choose another one.")
+	says("lantern quince over the gravel", "A good password.")
+	if got := b.Eval(`document.querySelector("#password-rules [role=status]").className`); !strings.Contains(got, "good") {
+		t.Errorf("class %q", got)
+	}
+	if errs := b.Errors(); len(errs) > 0 {
+		t.Errorf("the browser complains: %q", errs)
 	}
 }

@@ -46,7 +46,7 @@ func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case s == nil:
 	case s.Provider == account.OwnerLocal:
-		to = h.Prefix + "/reset"
+		to = h.Prefix + "/sign-in/change-password"
 	default:
 		if info, ok := h.provider(s); ok {
 			to = cmp.Or(h.passwordURL(s, info), to)

@@ -91,9 +91,31 @@ type fakeAccounts struct {
 	err      error
 }
 
-func (f *fakeAccounts) RequestReset(_ context.Context, identifier string) (account.ResetAnswer, error) {
-	f.asked = append(f.asked, identifier)
-	if p, ok := f.realms.Find(identifier); ok {
+func (f *fakeAccounts) Withdraw(ctx context.Context, link string) error {
+	if _, err := f.PeekToken(ctx, account.ForWithdrawal, link); err != nil {
+		return err
+	}
+	f.used = true
+	return nil
+}
+
+func (f *fakeAccounts) MinLength(context.Context, *account.Account) int { return 15 }
+
+func (f *fakeAccounts) Weakness(_ context.Context, password string, names ...string) error {
+	if f.err != nil {
+		return f.err
+	}
+	for _, known := range append(names, "password") {
+		if password == known {
+			return &account.PasswordError{Sentence: "Everybody's first guess is this password. Choose another one."}
+		}
+	}
+	return nil
+}
+
+func (f *fakeAccounts) RequestReset(_ context.Context, req account.ResetRequest) (account.ResetAnswer, error) {
+	f.asked = append(f.asked, strings.TrimSpace(req.Identifier+" "+req.Username))
+	if p, ok := f.realms.Find(req.Identifier); ok {
 		info := p.Info()
 		return account.ResetAnswer{Provider: &info}, f.err
 	}
@@ -155,7 +177,7 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 	w := &world{flow: &fakeFlow{}, accounts: &fakeAccounts{realms: realms}, log: log}
 	w.Handler = &web.Handler{
 		Flow: w.flow, Accounts: w.accounts, Sessions: fakeSessions{}, Realms: realms, Pages: pages, Prefix: "/_gate", BaseURL: "https://crm.example.com/_gate",
-		Local: true, MailedReset: true, LinkLifetime: 30 * time.Minute, MinLength: 15,
+		Local: true, MailedReset: true, LinkLifetime: 30 * time.Minute, LockDuration: 20 * time.Minute, MailFrom: "no-reply@example.com",
 	}
 	for _, c := range change {
 		c(w)

@@ -67,13 +67,17 @@ type Handler struct {
 	Explain func(text string) (identity.Advice, bool)
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
-	// MinLength is the shortest new password, in characters.
-	MinLength int
-	Limits    Limits
 	// Factors, OwnFactors and Notices are second factors; nil has none.
 	Factors    Factors
 	OwnFactors OwnFactors
 	Notices    Notices
+	// LockDuration is how long an account stays locked after wrong passwords; zero is not mentioned.
+	LockDuration time.Duration
+	// RequireUsername makes the reset form ask for the user name as well.
+	RequireUsername bool
+	// MailFrom is the address that mails come from, to be allowed through filters; empty is not mentioned.
+	MailFrom string
+	Limits   Limits
 	// Keys returns the JWK Set of the assertion keys; nil gives 404.
 	Keys func(context.Context) ([]byte, error)
 }
@@ -88,6 +92,8 @@ type Limits struct {
 	Passwords *throttle.Limiter
 	// Resets counts requests for a reset.
 	Resets *throttle.Limiter
+	// Checks counts passwords that are looked at while they are typed.
+	Checks *throttle.Limiter
 	// Links counts one-time links opened and used.
 	Links *throttle.Limiter
 	// Logouts counts bad logout tokens, and front-channel requests.
@@ -112,6 +118,9 @@ func (h *Handler) Routes() http.Handler {
 	at("/reset/{token}", h.openLink(resetLink()), nil)
 	at("/invite/set", h.showSet(inviteLink()), h.set(inviteLink()))
 	at("/invite/{token}", h.openLink(inviteLink()), nil)
+	at("/withdraw", h.showWithdraw, h.withdraw)
+	at("/withdraw/{token}", h.openLink(withdrawLink()), nil)
+	at("/password-check", nil, asProgram(h.checkPassword))
 	at("/sign-out", h.showSignOut, h.signOut)
 	at("/signed-out", h.signedOut, nil)
 	if h.Logouts != nil {
@@ -235,7 +244,7 @@ func hurry(w http.ResponseWriter) (relax func()) {
 
 // word cuts what a stranger wrote down to something that may stand in a log line as a reason.
 func word(s string) string {
-	known := []string{"identifier", "password", "password_confirm", "current_password", "remember", "return_to", "provider", "switch", "logout_token"}
+	known := []string{"identifier", "password", "password_confirm", "username", "current_password", "remember", "return_to", "provider", "switch", "logout_token"}
 	if slices.Contains(known, s) {
 		return s
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"crmgate/internal/account"
 	"crmgate/internal/identity"
 )
 
@@ -13,6 +14,8 @@ type helpPage struct {
 	Providers []helpWay
 	// Local is true where local passwords exist, Reset where they are reset by mail.
 	Local, Reset bool
+	// LockDuration is how long a lock after wrong passwords lasts, in words; empty where nothing locks here.
+	LockDuration string
 	// Codes offers to look up an error code.
 	Codes bool
 	// Answer is about the code that was looked up; nil where none was.
@@ -43,6 +46,9 @@ type helpButton struct {
 
 func (h *Handler) help(w http.ResponseWriter, r *http.Request) error {
 	data := helpPage{Local: h.Local, Reset: h.MailedReset, Codes: h.Explain != nil}
+	if h.LockDuration > 0 {
+		data.LockDuration = account.Lifetime(h.LockDuration)
+	}
 	infos := h.infos()
 	for _, info := range infos {
 		way := helpWay{Name: info.Name, ResetURL: info.Password.ResetURL, ChangeURL: info.Password.ChangeURL, Help: info.Password.Help}

@@ -20,13 +20,15 @@ type link struct {
 	// path is where its pages are, and the only place its cookie is sent to.
 	path   string
 	cookie string
+	// then is where the opened link leads, below path.
+	then string
 	// gone is what to say and to offer when the link is no good.
 	gone *fault.Error
 }
 
 func resetLink() link {
 	return link{
-		purpose: account.ForReset, path: "/reset", cookie: "crmgate_reset",
+		purpose: account.ForReset, path: "/reset", cookie: "crmgate_reset", then: "/set",
 		gone: fault.New(fault.Expired, "This link was used already, is too old, or a newer one was sent. Ask for a new link and use the newest mail.").
 			WithReason("link_expired").WithNext(fault.NextReset),
 	}
@@ -34,7 +36,7 @@ func resetLink() link {
 
 func inviteLink() link {
 	return link{
-		purpose: account.ForInvitation, path: "/invite", cookie: "crmgate_invite",
+		purpose: account.ForInvitation, path: "/invite", cookie: "crmgate_invite", then: "/set",
 		gone: fault.New(fault.Expired, "This invitation was used already or is too old. If you have set up your account, sign in. "+
 			"If not, ask whoever invited you for a new invitation.").
 			WithReason("invitation_expired").WithNext(fault.Next{Label: "Go to sign-in", Path: "/sign-in"}),
@@ -67,7 +69,7 @@ func (h *Handler) openLink(l link) handlerFunc {
 			return l.gone
 		}
 		http.SetCookie(w, h.linkCookie(l, secret, int(linkCookieLifetime/time.Second)))
-		redirect(w, r, h.Prefix+l.path+"/set")
+		redirect(w, r, h.Prefix+l.path+l.then)
 		return nil
 	}
 }
@@ -81,7 +83,7 @@ func (h *Handler) showSet(l link) handlerFunc {
 		if err != nil {
 			return err
 		}
-		return h.Pages.Render(w, r, http.StatusOK, "new_password", h.newPasswordPage(l, a))
+		return h.Pages.Render(w, r, http.StatusOK, "new_password", h.newPasswordPage(r, l, a))
 	}
 }
 
@@ -98,7 +100,7 @@ func (h *Handler) set(l link) handlerFunc {
 		if err != nil {
 			return err
 		}
-		data := h.newPasswordPage(l, a)
+		data := h.newPasswordPage(r, l, a)
 		data.Problem, data.Mismatch = check(f.Get("password"), f.Get("password_confirm"))
 		if data.Problem != "" {
 			return h.Pages.Render(w, r, http.StatusUnprocessableEntity, "new_password", data)
@@ -156,10 +158,10 @@ func (h *Handler) gone(w http.ResponseWriter, l link, err error) error {
 	return fault.Wrap(l.gone.Kind, l.gone.Sentence, err).WithReason(l.gone.Reason).WithNext(l.gone.Next)
 }
 
-func (h *Handler) newPasswordPage(l link, a *account.Account) newPasswordPage {
+func (h *Handler) newPasswordPage(r *http.Request, l link, a *account.Account) newPasswordPage {
 	p := newPasswordPage{
 		Action: h.Prefix + l.path + "/set", Name: a.Name, Username: a.Email,
-		Invitation: l.purpose == account.ForInvitation, MinLength: h.MinLength,
+		Invitation: l.purpose == account.ForInvitation, MinLength: h.Accounts.MinLength(r.Context(), a),
 	}
 	if p.Username == "" {
 		p.Username = a.Username

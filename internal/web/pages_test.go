@@ -18,6 +18,7 @@ import (
 func withLink(r *http.Request) {
 	r.AddCookie(&http.Cookie{Name: "crmgate_reset", Value: goodLink})
 	r.AddCookie(&http.Cookie{Name: "crmgate_invite", Value: goodLink})
+	r.AddCookie(&http.Cookie{Name: "crmgate_withdraw", Value: goodLink})
 }
 
 // changeForm is a complete form of the page that changes a password.
@@ -102,6 +103,9 @@ var shows = map[string]struct {
 	"new password, done":        {"POST", "/_gate/reset/set", "password=correct+horse+battery&password_confirm=correct+horse+battery", nil, 200, false},
 	"invitation":                {"GET", "/_gate/invite/set", "", nil, 200, false},
 	"invitation, done":          {"POST", "/_gate/invite/set", "password=correct+horse+battery&password_confirm=correct+horse+battery", nil, 200, false},
+	"reset, user name too":      {"GET", "/_gate/reset", "", func(v *world) { v.RequireUsername = true }, 200, false},
+	"withdraw":                  {"GET", "/_gate/withdraw", "", nil, 200, false},
+	"withdrawn":                 {"POST", "/_gate/withdraw", "", nil, 200, false},
 	"link expired":              {"GET", "/_gate/reset/set", "", func(v *world) { v.accounts.used = true }, 410, false},
 	"sign-out":                  {"GET", "/_gate/sign-out", "", func(v *world) { v.Sessions = fakeSessions{s: annSession("contoso")} }, 200, false},
 	"signed out":                {"GET", "/_gate/signed-out", "", nil, 200, false},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
+	"unicode/utf8"
 
 	"crmgate/internal/account"
 	"crmgate/internal/fault"
@@ -13,11 +15,17 @@ import (
 // Accounts are the parts of package account that pages need; account.Service is one.
 type Accounts interface {
 	// RequestReset answers a request for a reset at once.
-	RequestReset(ctx context.Context, identifier string) (account.ResetAnswer, error)
+	RequestReset(ctx context.Context, req account.ResetRequest) (account.ResetAnswer, error)
 	// PeekToken returns the account behind a one-time token without using it; fault.Expired where it is not good.
 	PeekToken(ctx context.Context, p account.Purpose, token string) (*account.Account, error)
 	// RedeemToken sets the password with a one-time token; a refused password is a *account.PasswordError.
 	RedeemToken(ctx context.Context, p account.Purpose, token, password string) (*account.Account, error)
+	// Withdraw ends a request for a reset with the token from its mail; fault.Expired where it is not good.
+	Withdraw(ctx context.Context, token string) error
+	// MinLength is the fewest characters of a new password of an account.
+	MinLength(ctx context.Context, a *account.Account) int
+	// Weakness says what is wrong with a password before it is set, a *account.PasswordError; it looks nobody up.
+	Weakness(ctx context.Context, password string, names ...string) error
 }
 
 // resetPage is the Data of the pages "reset" and "reset_sent".
@@ -25,6 +33,11 @@ type resetPage struct {
 	Identifier, Problem string
 	// Lifetime is how long a mailed link works, in words; empty is not mentioned.
 	Lifetime string
+	// AskUsername asks for Username as well.
+	AskUsername bool
+	Username    string
+	// From is the address that mails come from; empty is not mentioned.
+	From string
 }
 
 // providerPage is the Data of the page "reset_provider".
@@ -37,7 +50,7 @@ type providerPage struct {
 }
 
 func (h *Handler) showReset(w http.ResponseWriter, r *http.Request) error {
-	return h.Pages.Render(w, r, http.StatusOK, "reset", resetPage{})
+	return h.Pages.Render(w, r, http.StatusOK, "reset", resetPage{AskUsername: h.RequireUsername})
 }
 
 func (h *Handler) reset(w http.ResponseWriter, r *http.Request) error {
@@ -49,10 +62,14 @@ func (h *Handler) reset(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	identifier, problem := identifierOf(f)
-	if problem != "" {
-		return h.Pages.Render(w, r, http.StatusUnprocessableEntity, "reset", resetPage{Problem: problem})
+	username := ""
+	if h.RequireUsername {
+		username = clip(strings.TrimSpace(f.Get("username")), maxIdentifier)
 	}
-	answer, err := h.Accounts.RequestReset(r.Context(), identifier)
+	if problem != "" {
+		return h.Pages.Render(w, r, http.StatusUnprocessableEntity, "reset", resetPage{Problem: problem, AskUsername: h.RequireUsername, Username: username})
+	}
+	answer, err := h.Accounts.RequestReset(r.Context(), account.ResetRequest{Identifier: identifier, Username: username})
 	switch {
 	case err != nil:
 		return fmt.Errorf("request reset: %w", err)
@@ -61,11 +78,22 @@ func (h *Handler) reset(w http.ResponseWriter, r *http.Request) error {
 	case !h.MailedReset:
 		return h.Pages.Render(w, r, http.StatusOK, "reset_closed", nil)
 	}
-	sent := resetPage{Identifier: identifier}
+	sent := resetPage{Identifier: identifier, AskUsername: h.RequireUsername, Username: username, From: h.MailFrom}
 	if h.LinkLifetime > 0 {
 		sent.Lifetime = account.Lifetime(h.LinkLifetime)
 	}
 	return h.Pages.Render(w, r, http.StatusOK, "reset_sent", sent)
+}
+
+// clip returns at most n characters of s, and nothing of what is no text.
+func clip(s string, n int) string {
+	if !utf8.ValidString(s) {
+		return ""
+	}
+	if r := []rune(s); len(r) > n {
+		return string(r[:n])
+	}
+	return s
 }
 
 func (h *Handler) providerPage(info identity.Info) providerPage {

@@ -23,6 +23,9 @@ func TestMethods(t *testing.T) {
 		"/_gate/reset":                 "GET, HEAD, POST",
 		"/_gate/reset/set":             "GET, HEAD, POST",
 		"/_gate/reset/" + goodLink:     "GET, HEAD",
+		"/_gate/withdraw":              "GET, HEAD, POST",
+		"/_gate/withdraw/" + goodLink:  "GET, HEAD",
+		"/_gate/password-check":        "POST",
 		"/_gate/invite/set":            "GET, HEAD, POST",
 		"/_gate/invite/" + goodLink:    "GET, HEAD",
 		"/_gate/sign-out":              "GET, HEAD, POST",
@@ -133,7 +136,7 @@ func TestAccountPage(t *testing.T) {
 	for provider, want := range map[string]string{
 		"contoso":  "https://change.contoso.com/",
 		"fabrikam": "",
-		"local":    "/_gate/reset",
+		"local":    "/_gate/sign-in/change-password",
 		"gone":     "",
 	} {
 		w := newWorld(t)
@@ -201,7 +204,7 @@ func TestChangePassword(t *testing.T) {
 		want     string
 	}{
 		"nobody":                {fakeSessions{}, 303, "/_gate/help"},
-		"local":                 {fakeSessions{s: annSession("local")}, 303, "/_gate/reset"},
+		"local":                 {fakeSessions{s: annSession("local")}, 303, "/_gate/sign-in/change-password"},
 		"change link":           {fakeSessions{s: annSession("contoso")}, 303, "https://change.contoso.com/"},
 		"only a reset link":     {fakeSessions{s: annSession("fabrikam")}, 303, "https://reset.fabrikam.com/"},
 		"no link":               {fakeSessions{s: annSession("directory")}, 303, "/_gate/help"},

@@ -1,0 +1,59 @@
+package app_test
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"crmgate/internal/app"
+	"crmgate/internal/config"
+)
+
+// TestSideDoor runs `check --online` against a CRM that looks for the gateway's secret and against one that does not.
+func TestSideDoor(t *testing.T) {
+	crm := func(refuses bool) string {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if refuses && r.Header.Get("X-Gate-Secret") != "0123456789abcdef" {
+				w.WriteHeader(http.StatusForbidden)
+			}
+		}))
+		t.Cleanup(s.Close)
+		return s.URL
+	}
+	for _, tc := range []struct {
+		name, upstream string
+		warned         bool
+	}{
+		{"no guard", fmt.Sprintf("{id: crm, urls: [%q]}", crm(false)), false},
+		{"a guard that works", fmt.Sprintf("{id: crm, urls: [%q], identity: {secret_header: {name: X-Gate-Secret, value: 0123456789abcdef}}}", crm(true)), false},
+		{"a guard that nobody asks for", fmt.Sprintf("{id: crm, urls: [%q], identity: {secret_header: {name: X-Gate-Secret, value: 0123456789abcdef}}}", crm(false)), true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			dir := t.TempDir()
+			file := filepath.Join(dir, "crmgate.yaml")
+			yaml := fmt.Sprintf("server: {public_url: http://127.0.0.1:1, data_dir: %q}\nlocal: {reset: {enabled: false}}\nupstreams: [%s]\n", dir, tc.upstream)
+			if err := os.WriteFile(file, []byte(yaml), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cfg, report := config.Load(file, os.LookupEnv)
+			if !report.OK() {
+				t.Fatal(report.Findings)
+			}
+			warned := false
+			for _, f := range app.Online(t.Context(), cfg, slog.New(slog.DiscardHandler)) {
+				if !f.Warning || f.Path != "upstreams[0].urls[0]" || !strings.Contains(f.Message, "whoever asks it directly") || strings.Contains(f.Message+f.Hint, "0123") {
+					t.Errorf("%+v", f)
+				}
+				warned = true
+			}
+			if warned != tc.warned {
+				t.Errorf("warned: %t, want %t", warned, tc.warned)
+			}
+		})
+	}
+}

@@ -1,0 +1,121 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
+
+	"crmgate/internal/audit"
+)
+
+// attempt sends a request to an address, and once more to another where it may and where that can do no harm. Sent is its body, nil for
+// none.
+func (u *Upstream) attempt(out, in *http.Request, path Path, id *Identity, early *early, sent **body, e **endpoint, again bool) (*http.Response, error) {
+	u.address(out, in, path, *e)
+	res, err := u.send(out, *e, early)
+	if err == nil || !again || !repeatable(out, err, early, *sent) {
+		return res, err
+	}
+	if *sent != nil { // nothing of it was read
+		*sent = &body{from: in, to: out}
+		out.Body = *sent
+	}
+	*e = u.elsewhere(*e, in, id)
+	u.address(out, in, path, *e)
+	return u.send(out, *e, early)
+}
+
+// elsewhere chooses another address than e for a request that failed there.
+func (u *Upstream) elsewhere(e *endpoint, r *http.Request, id *Identity) *endpoint {
+	e.inFlight.Add(-1)
+	u.pool.retries.Add(1)
+	return u.choose(r, id, e)
+}
+
+// choose picks an address and counts a request there; whoever asked counts it off.
+func (u *Upstream) choose(r *http.Request, id *Identity, not *endpoint) *endpoint {
+	e := u.pool.endpoints[0]
+	if len(u.pool.endpoints) > 1 {
+		e = u.pool.pick(u.stickyKey(r, id), not, u.now())
+	}
+	e.inFlight.Add(1)
+	e.requests.Add(1)
+	return e
+}
+
+// stickyKey is what ties a request to one of the addresses: the session, and before there is one the client's address.
+func (u *Upstream) stickyKey(r *http.Request, id *Identity) uint64 {
+	switch {
+	case !u.cfg.Sticky:
+		return 0
+	case id != nil && id.person.Session != "":
+		return hash(1, id.person.Session)
+	}
+	return hash(2, audit.OriginOf(r.Context()).Address)
+}
+
+func (u *Upstream) send(out *http.Request, e *endpoint, early *early) (*http.Response, error) {
+	early.connected.Store(false)
+	res, err := e.transport.RoundTrip(out)
+	switch {
+	case err == nil:
+		u.note(e, res.StatusCode, true)
+	case out.Context().Err() == nil:
+		u.note(e, 0, early.connected.Load() || len(u.pool.endpoints) == 1)
+	}
+	return res, err
+}
+
+// repeatable reports whether a request that brought no answer may be tried at another address: where no connection came about nothing
+// was sent; otherwise the first address may have acted, and only a method that changes nothing may be repeated (RFC 9110, 9.2.1). After
+// a timeout nobody wants to wait as long again. With one address the Transport alone tries again, on a connection of its own.
+func repeatable(out *http.Request, err error, early *early, sent *body) bool {
+	if out.Context().Err() != nil || sent.touched() {
+		return false
+	}
+	if !early.connected.Load() {
+		return true
+	}
+	return !timedOut(err) && sent == nil && (out.Method == http.MethodGet || out.Method == http.MethodHead || out.Method == http.MethodOptions)
+}
+
+func timedOut(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// tunnelTo is the way of an upgrade: it has no body, so only the connection can be tried again.
+type tunnelTo struct {
+	upstream *Upstream
+	in       *http.Request
+	path     Path
+	id       *Identity
+	endpoint *endpoint
+}
+
+// RoundTrip sends the request for an upgrade.
+func (t *tunnelTo) RoundTrip(out *http.Request) (*http.Response, error) {
+	u := t.upstream
+	for tries := 0; ; tries++ {
+		var connected atomic.Bool
+		once := out.WithContext(httptrace.WithClientTrace(out.Context(), &httptrace.ClientTrace{
+			GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}))
+		u.address(once, t.in, t.path, t.endpoint)
+		res, err := t.endpoint.tunnel.RoundTrip(once)
+		switch {
+		case err == nil:
+			u.note(t.endpoint, res.StatusCode, true)
+			return res, nil
+		case errors.Is(err, context.Canceled):
+			return nil, err
+		}
+		u.note(t.endpoint, 0, connected.Load())
+		if tries > 0 || connected.Load() || len(u.pool.endpoints) == 1 {
+			return nil, err
+		}
+		t.endpoint = u.elsewhere(t.endpoint, t.in, t.id)
+	}
+}
