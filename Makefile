@@ -33,6 +33,9 @@ node nodejs
 npm npm
 gcc gcc libc6-dev
 php php-cli
+nginx nginx
+caddy caddy
+haproxy haproxy
 trytond tryton-server tryton-sao tryton-proteus tryton-modules-sale-opportunity
 /usr/bin/python3 python3
 endef
@@ -49,6 +52,7 @@ debian:
 	# Without any font a page still renders, but its screenshots show no letters.
 	[[ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ]] || missing+=(fonts-dejavu-core)
 	[[ -e /usr/lib/python3/dist-packages/jwt/__init__.py ]] || missing+=(python3-jwt python3-cryptography)
+	compgen -G '/usr/sbin/php-fpm*' >/dev/null || missing+=(php-fpm)
 	(( $${#missing[@]} )) || exit 0
 	become=()
 	if (( EUID != 0 )); then become=(sudo -n); fi

@@ -131,8 +131,9 @@ func (a *App) newGateway(public *url.URL) (*gateway.Handler, error) {
 		Bearers: &gateway.Bearers{
 			Tokens: a.Tokens, Accounts: a.DB, Realms: a.Realms, Known: a.Sessions.Known, Limit: perMinute(60),
 		},
-		ForwardAuth: gateway.ForwardAuth{Off: !a.Config.Server.ForwardAuth.Enabled, Proxies: asking, Secret: a.Config.Server.ForwardAuth.Secret},
-		Rules:       rules, Folded: folded, Routes: gateway.NewRoutes(a.upstreams), Sessions: a.Sessions, Fail: a.Pages, Audit: a.Audit,
+		ForwardAuth: gateway.ForwardAuth{Off: !a.Config.Server.ForwardAuth.Enabled, Proxies: asking, Secret: a.Config.Server.ForwardAuth.Secret,
+			Redirect: a.Config.Server.ForwardAuth.Redirect},
+		Rules: rules, Folded: folded, Routes: gateway.NewRoutes(a.upstreams), Sessions: a.Sessions, Fail: a.Pages, Audit: a.Audit,
 		PublicURL: public, Prefix: a.Config.Server.PathPrefix, StrictTransport: a.strictTransport(),
 	}, nil
 }
@@ -162,6 +163,7 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 		MailedReset:  cfg.Local.Enabled && cfg.Local.Reset.Enabled && cfg.Mail.Enabled(),
 		LinkLifetime: cfg.Local.Reset.LinkLifetime, RequireUsername: cfg.Local.Reset.RequireUsername, MailFrom: cfg.Mail.Address(), LockDuration: cfg.Local.Lockout.Duration,
 		Explain: provider.Explain,
+		Sealer:  a.Sealer,
 		Keys:    func(context.Context) ([]byte, error) { return a.signer.JWKS(), nil },
 		// Held-up people behind one office address must not be: the limits are for machines.
 		Limits: web.Limits{

@@ -67,6 +67,12 @@ func change(t *testing.T, b *browser, current, fresh string) {
 	must(t, b.submit(map[string]string{"current_password": current, "password": fresh, "password_confirm": fresh}))
 }
 
+// choose answers the page that follows a right password which holds no longer.
+func choose(t *testing.T, b *browser, fresh string) {
+	t.Helper()
+	must(t, b.submit(map[string]string{"password": fresh, "password_confirm": fresh}))
+}
+
 // An expired password, or one that an administrator set, is changed on the way in, and the person lands where they were going.
 func TestExpiredPasswordIsChangedOnTheWayIn(t *testing.T) {
 	const fresh = "Three-new-words-9"
@@ -102,11 +108,11 @@ func TestExpiredPasswordIsChangedOnTheWayIn(t *testing.T) {
 				if b.status != http.StatusForbidden || !strings.Contains(b.parse().text, says) {
 					t.Fatalf("%s: %d %s", name, b.status, b.parse().text)
 				}
-				change(t, b, tt.pw(name), "x")
+				choose(t, b, "x")
 				if b.status != http.StatusUnprocessableEntity || !strings.Contains(b.parse().text, "too short for Staff directory") {
 					t.Fatalf("%s, too short: %d %s", name, b.status, b.parse().text)
 				}
-				change(t, b, tt.pw(name), fresh)
+				choose(t, b, fresh)
 				if b.status != http.StatusOK || !strings.Contains(b.body, "CRM /deals for "+name+tt.mail) {
 					t.Fatalf("%s, changed: %d %s", name, b.status, b.body)
 				}

@@ -22,7 +22,7 @@ func TestExamplesLoad(t *testing.T) {
 		t.Fatal("there is no example: examples/ should hold one folder for each scenario")
 	}
 	some := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(some, []byte("something\n"), 0o600); err != nil {
+	if err := os.WriteFile(some, []byte("something of some length\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, file := range examples {
@@ -39,7 +39,7 @@ func TestExamplesLoad(t *testing.T) {
 				case strings.HasSuffix(name, "_URL"):
 					env[name] = "postgres://crmgate:something@db.example.com/crmgate"
 				default:
-					env[name] = "something"
+					env[name] = "something of some length"
 				}
 			}
 			cfg, report := config.Load(file, func(name string) (string, bool) { v, ok := env[name]; return v, ok })

@@ -74,6 +74,8 @@ type ForwardAuthConfig struct {
 	Proxies    []string     `json:"proxies" jsonschema:"Those of trusted_proxies that ask; none: any of them may."`
 	Secret     token.Secret `json:"secret" jsonschema:"The proxy has to send this in X-Crmgate-Forward-Secret; empty asks for none."`
 	SecretFile string       `json:"secret_file" jsonschema:"A file that holds secret."`
+	// Redirect is for proxies that hand the answer on as it is (Caddy, Traefik, Envoy).
+	Redirect bool `json:"redirect" jsonschema:"True answers a browser that navigates 303 to the sign-in page instead of 401, for proxies that hand the answer on."`
 }
 
 // Default returns the section's defaults.

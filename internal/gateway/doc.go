@@ -21,6 +21,8 @@
 //   - A recognised token decides alone. Falling back to the session beside it would make a revoked token look as if it worked.
 //   - Whoever asks Forward names the request, so only a proxy may. Which of the trusted ones do ask can be said (ForwardAuth): through one that
 //     passes browsers' requests on, a page of the CRM could ask in its own user's name and read the assertion.
+//   - A proxy that asks sends the CRM the client's headers itself, so with the secret the answer also says what of Cookie and Authorization is
+//     the CRM's. Without the secret it does not: a script could ask, and would read cookies that are kept from scripts.
 //   - A refusal is recorded with rule, request and the conditions that failed, under the reference that the page shows. The page itself
 //     does not say whom the rule would let pass.
 //   - A request ends with the session that let it in, whatever kind it is; package proxy watches those that last.

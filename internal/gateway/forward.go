@@ -9,6 +9,7 @@ import (
 	"crmgate/internal/audit"
 	"crmgate/internal/fault"
 	"crmgate/internal/policy"
+	"crmgate/internal/proxy"
 	"crmgate/internal/token"
 )
 
@@ -21,8 +22,10 @@ type ForwardAuth struct {
 	// Proxies are the only peers that may ask; empty is every trusted proxy.
 	Proxies []netip.Prefix
 	// Secret has to come in ForwardSecretHeader; empty asks for none. With it a proxy that also passes the gateway's own pages through
-	// cannot be used to ask.
+	// cannot be used to ask, and answers carry the Cookie and Authorization that the CRM is to get.
 	Secret token.Secret
+	// Redirect answers a browser that navigates 303 instead of 401, for proxies that pass the answer on as it is.
+	Redirect bool
 }
 
 // ForwardSecretHeader carries ForwardAuth.Secret.
@@ -31,7 +34,7 @@ const ForwardSecretHeader = "X-Crmgate-Forward-Secret"
 // signInHeader tells a proxy in front where to send a browser that was answered 401. Location would be taken for a redirect by some.
 const signInHeader = "X-Crmgate-Sign-In"
 
-// Forward answers the forward-auth request of a proxy in front: 200 with every identity header, 401 or 403. The request it is about is named
+// Forward answers the forward-auth request of a proxy in front: 200 with every identity header, 401 (303 by ForwardAuth.Redirect) or 403. The request it is about is named
 // by headers (nginx, Caddy, Traefik, HAProxy) or by the rest of the path (Envoy ext_authz), and those are believed only from a proxy
 // that may ask: whoever may name the path chooses the rule.
 func (h *Handler) Forward(w http.ResponseWriter, r *http.Request) error {
@@ -65,22 +68,48 @@ func (h *Handler) Forward(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch {
 	case d.Outcome == policy.Allowed:
-		id, err := h.people.identity(c.session, at.route)
-		if err != nil {
-			return err
-		}
-		return at.route.upstream.Answer(w.Header(), asked, path, id)
+		return h.tell(w.Header(), asked, at, path, c)
 	case d.Outcome == policy.SignIn:
-		w.Header().Set(signInHeader, h.leadsBack(asked, path, signInPage()))
-		h.required(w, signInPage())
+		h.turnAway(w, asked, path, signInPage())
 		return nil
 	case d.Outcome == policy.StepUp && c.grant == nil:
-		w.Header().Set(signInHeader, h.leadsBack(asked, path, stepUpPage()))
-		h.required(w, stepUpPage())
+		h.turnAway(w, asked, path, stepUpPage())
 		return nil
 	default:
 		return h.refuse(w, asked, path, c, d)
 	}
+}
+
+// tell writes the answer that lets a request pass.
+func (h *Handler) tell(to http.Header, asked *http.Request, at place, path proxy.Path, c caller) error {
+	up := at.route.upstream
+	if opensWebSocket(asked.Header) && !up.OwnOrigin(asked) {
+		return fault.New(fault.Forbidden, "A page of another site tried to open a connection in your name. It was refused.").WithReason("foreign_origin")
+	}
+	id, err := h.people.identity(c.session, at.route)
+	if err != nil {
+		return err
+	}
+	if h.ForwardAuth.Secret != "" {
+		// Only to a proxy that has proved itself: a script of the CRM must not get to read what the browser keeps from it.
+		up.AnswerCredentials(to, asked.Header)
+	}
+	return up.Answer(to, asked, path, id)
+}
+
+// turnAway names the page that has to be passed first.
+func (h *Handler) turnAway(w http.ResponseWriter, asked *http.Request, path proxy.Path, to stop) {
+	w.Header().Set(signInHeader, h.leadsBack(asked, path, to))
+	if h.ForwardAuth.Redirect {
+		h.ask(w, asked, path, to)
+		return
+	}
+	h.required(w, to)
+}
+
+// opensWebSocket reports whether the question is about a handshake. Proxies that ask leave out Upgrade, which ends at each hop.
+func opensWebSocket(h http.Header) bool {
+	return len(h["Sec-Websocket-Key"]) > 0 || len(h["Sec-Websocket-Version"]) > 0
 }
 
 // forwarded returns the request that a proxy asks about.

@@ -1,11 +1,14 @@
 package gateway_test
 
 import (
+	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"crmgate/internal/gateway"
 )
 
 func TestForward(t *testing.T) {
@@ -77,5 +80,75 @@ func TestForwardedAddressDoesNotChooseTheRuleOfARealRequest(t *testing.T) {
 	g := guard(t, up.url, func(s *setup) { s.trusted = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")} })
 	if res := g.get("GET /admin/users", asAnn, "X-Forwarded-Uri: /public/a", "X-Original-Url: /public/a", "X-Forwarded-Method: GET"); res.StatusCode != 403 {
 		t.Errorf("status %d", res.StatusCode)
+	}
+}
+
+func TestForwardTellsWhatCredentialsAreTheCRMs(t *testing.T) {
+	up := record(t)
+	open := guard(t, up.url, loopbackTrusted)
+	secret := guard(t, up.url, loopbackTrusted)
+	secret.handler.ForwardAuth = gateway.ForwardAuth{Secret: "correct horse battery staple"}
+	ask := func(g *gate, more ...string) http.Header {
+		t.Helper()
+		res := g.get("GET /_gate/auth", append(more, "X-Forwarded-Method: GET", "X-Forwarded-Uri: /public/x", "X-Crmgate-Forward-Secret: correct horse battery staple")...)
+		if res.StatusCode != 200 {
+			t.Fatalf("status %d: %s", res.StatusCode, res.body)
+		}
+		return res.Header
+	}
+	for _, tc := range []struct {
+		name                  string
+		g                     *gate
+		headers               []string
+		cookie, authorization []string
+	}{
+		{"nothing", secret, nil, []string{""}, []string{""}},
+		{"ours alone", secret, []string{asAnn}, []string{""}, []string{""}},
+		{"both", secret, []string{"Cookie: a=1; crmgate_session=ann; b=2"}, []string{"a=1; b=2"}, []string{""}},
+		{"several lines", secret, []string{"Cookie: a=1", asAnn, "Cookie: b=2"}, []string{"a=1; b=2"}, []string{""}},
+		{"the CRM's own password", secret, []string{"Authorization: Basic eDp5"}, []string{""}, []string{"Basic eDp5"}},
+		{"two of them", secret, []string{"Authorization: Basic eDp5", "Authorization: Basic eDp6"}, []string{""}, []string{""}},
+		{"a proxy that proved nothing", open, []string{"Cookie: a=1; crmgate_session=ann", "Authorization: Basic eDp5"}, nil, nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			h := ask(tc.g, tc.headers...)
+			if diff := cmp.Diff([][]string{tc.cookie, tc.authorization}, [][]string{h["Cookie"], h["Authorization"]}); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestForwardTurnsAway(t *testing.T) {
+	up := record(t)
+	plain := guard(t, up.url, loopbackTrusted)
+	redirecting := guard(t, up.url, loopbackTrusted)
+	redirecting.handler.ForwardAuth = gateway.ForwardAuth{Redirect: true}
+	const page = "/_gate/sign-in?return_to=%2Fcontacts%3Fa%3D1%3Bb%3D%252F"
+	socket := []string{"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", "Sec-WebSocket-Version: 13"}
+	for _, tc := range []struct {
+		name           string
+		g              *gate
+		method         string
+		headers        []string
+		status         int
+		signIn, leadTo string
+	}{
+		{"a navigation", plain, "GET", []string{navigate, html}, 401, page, ""},
+		{"a navigation, by redirect", redirecting, "GET", []string{navigate, html}, 303, page, page},
+		{"a program, by redirect", redirecting, "GET", []string{"Accept: application/json"}, 401, page, ""},
+		{"a form, by redirect", redirecting, "POST", []string{html}, 401, "/_gate/sign-in?return_to=%2F", ""},
+		{"a WebSocket of our page", plain, "GET", append(socket, asAnn, "X-Forwarded-Host: crm.example.com", "Origin: https://crm.example.com"), 200, "", ""},
+		{"a WebSocket of a program", plain, "GET", append(socket, asAnn), 200, "", ""},
+		{"a WebSocket of a foreign page", plain, "GET", append(socket, asAnn, "Origin: https://evil.test"), 403, "", ""},
+		{"a WebSocket over HTTP/2, foreign", plain, "GET", []string{socket[1], asAnn, "Origin: https://evil.test"}, 403, "", ""},
+		{"a request of a foreign page", plain, "GET", []string{asAnn, "Origin: https://evil.test"}, 200, "", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			res := tc.g.get("GET /_gate/auth", append(tc.headers, "X-Forwarded-Method: "+tc.method, "X-Forwarded-Uri: /contacts?a=1;b=%2F")...)
+			if res.StatusCode != tc.status || res.Header.Get("X-Crmgate-Sign-In") != tc.signIn || res.Header.Get("Location") != tc.leadTo || res.Header.Get("Cache-Control") != "no-store" {
+				t.Errorf("%d %v %s", res.StatusCode, res.Header, res.body)
+			}
+		})
 	}
 }

@@ -168,25 +168,29 @@ func (c claims) describe(names ClaimsConfig) (identity.Identity, error) {
 	return i, nil
 }
 
-// choose applies the configured filter and names to a provider's groups. The filter sees the provider's own names, so a group
-// cannot pass it under a new one. The provider's order stays.
+// choose applies the configured filter and names to a provider's groups. The filter may name a group by the provider's name or by the
+// one that map gives it: both are the administrator's words. The provider's order stays.
 func (g GroupsConfig) choose(groups []string) []string {
 	var out []string
 	for _, name := range groups {
-		if len(g.Allow) > 0 && !slices.Contains(g.Allow, name) {
-			continue
-		}
 		renamed := false
 		for _, m := range g.Map {
 			if m.From == name {
-				out, renamed = add(out, m.To), true
+				renamed = true
+				if g.allows(name) || g.allows(m.To) {
+					out = add(out, m.To)
+				}
 			}
 		}
-		if !renamed {
+		if !renamed && g.allows(name) {
 			out = add(out, name)
 		}
 	}
 	return out
+}
+
+func (g GroupsConfig) allows(name string) bool {
+	return len(g.Allow) == 0 || slices.Contains(g.Allow, name)
 }
 
 // add appends a name that is not there yet.

@@ -88,7 +88,7 @@ type ClaimsConfig struct {
 
 // GroupsConfig filters and renames groups; for a directory it also says how to find them.
 type GroupsConfig struct {
-	Allow []string   `json:"allow" jsonschema:"Only these groups count, in the provider's own spelling; empty lets all count."`
+	Allow []string   `json:"allow" jsonschema:"Only these groups count, named as the provider does or as map renames them; empty lets all count."`
 	Map   []GroupMap `json:"map" jsonschema:"New names for groups. A group that is not named here keeps its own."`
 
 	Base   string `json:"base" jsonschema:"Where groups stand in the directory. Empty reads the memberOf attribute of the person instead."`

@@ -52,6 +52,7 @@ func TestMoreBadIDTokens(t *testing.T) {
 		{"at_hash of another token", id(func(c map[string]any) { c["at_hash"] = "AAAAAAAAAAAAAAAAAAAAAA" }), "token_at_hash"},
 		{"access token exchanged", fakeidp.Faults{EditToken: func(b map[string]any) { b["access_token"] = "another" }}, "token_at_hash"},
 		{"sub too long", id(func(c map[string]any) { c["sub"] = strings.Repeat("x", 256) }), "token_subject"},
+		{"sub blank", id(func(c map[string]any) { c["sub"] = "  " }), "token_subject"},
 		{"sub twice in different letters", id(func(c map[string]any) { c["ſub"] = "admin" }), "token_malformed"},
 		{"nonce twice in different letters", id(func(c map[string]any) { c["Nonce"], c["nonce"] = c["nonce"], "x" }), ""},
 		{"iat missing", id(func(c map[string]any) { delete(c, "iat") }), "token_iat"},

@@ -34,6 +34,29 @@ func TestIsAddress(t *testing.T) {
 	}
 }
 
+func TestChooseGroups(t *testing.T) {
+	guids := []GroupMap{{From: "g-1", To: "crm-admins"}, {From: "g-2", To: "crm-sales"}}
+	for _, tt := range []struct {
+		name string
+		cfg  GroupsConfig
+		want []string
+	}{
+		{"neither", GroupsConfig{}, []string{"g-1", "g-2", "staff", "crm-admins"}},
+		{"renamed", GroupsConfig{Map: guids}, []string{"crm-admins", "crm-sales", "staff"}},
+		{"filtered by the provider's names", GroupsConfig{Allow: []string{"g-1", "staff"}, Map: guids}, []string{"crm-admins", "staff"}},
+		{"filtered by the new names", GroupsConfig{Allow: []string{"crm-sales", "staff"}, Map: guids}, []string{"crm-sales", "staff"}},
+		{"one group, two names, one of them filtered out", GroupsConfig{Allow: []string{"a"}, Map: []GroupMap{{From: "staff", To: "a"}, {From: "staff", To: "b"}}}, []string{"a"}},
+		{"the old name of a renamed group is gone", GroupsConfig{Allow: []string{"staff"}, Map: []GroupMap{{From: "staff", To: "all"}}}, []string{"all"}},
+		{"nothing passes", GroupsConfig{Allow: []string{"other"}, Map: guids}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, tt.cfg.choose([]string{"g-1", "g-2", "staff", "crm-admins"})); diff != "" {
+				t.Errorf("groups (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestStableID(t *testing.T) {
 	guid := []byte{0x33, 0x22, 0x11, 0x00, 0x55, 0x44, 0x77, 0x66, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff}
 	for _, tt := range []struct {

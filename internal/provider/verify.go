@@ -110,7 +110,7 @@ func (v verifier) check(t *oidc.IDToken, c claims, p presented) error {
 	_, hasEvents := c["events"]
 	now := v.now()
 	switch {
-	case t.Subject == "" || len(t.Subject) > maxSubject:
+	case strings.TrimSpace(t.Subject) == "" || len(t.Subject) > maxSubject:
 		return bad("token_subject", "verify ID token: the subject has %d bytes", len(t.Subject))
 	case hasEvents:
 		// A logout token is signed by the same key for the same audience.

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -164,4 +165,16 @@ func (u *Upstream) Answer(h http.Header, asked *http.Request, path Path, id *Ide
 	}
 	u.knock(h)
 	return id.apply(h, u.now(), func() *boundTo { return u.boundTo(asked, path) })
+}
+
+// AnswerCredentials writes into such an answer what the CRM may have of a request's own: its cookies, and an Authorization that the gateway
+// has not consumed. Empty says that nothing is left.
+func (u *Upstream) AnswerCredentials(h, request http.Header) {
+	left := http.Header{"Cookie": slices.Clone(request["Cookie"])}
+	u.Names.stripCookies(left)
+	h["Cookie"] = []string{strings.Join(left["Cookie"], "; ")}
+	h["Authorization"] = []string{""}
+	if lines := request["Authorization"]; len(lines) == 1 {
+		h["Authorization"] = []string{lines[0]}
+	}
 }

@@ -23,7 +23,7 @@ func webSocket(r *http.Request) bool {
 
 // upgrade opens a tunnel. httputil.ReverseProxy does it well, and the copy it makes does not matter once per tunnel.
 func (u *Upstream) upgrade(w http.ResponseWriter, r *http.Request, path Path, id *Identity) {
-	if !u.ownOrigin(r) {
+	if !u.OwnOrigin(r) {
 		u.Fail.Fail(w, r, fault.New(fault.Forbidden, "A page of another site tried to open a connection in your name. It was refused.").WithReason("foreign_origin"))
 		return
 	}
@@ -67,9 +67,9 @@ func (u *Upstream) upgrade(w http.ResponseWriter, r *http.Request, path Path, id
 	tunnel.ServeHTTP(w, r)
 }
 
-// ownOrigin reports whether the page that opens a WebSocket is ours: browsers send cookies with a WebSocket whoever opens it, and no
+// OwnOrigin reports whether the page that opens a WebSocket is ours: browsers send cookies with a WebSocket whoever opens it, and no
 // same-origin policy stops them. Programs that are no browsers send no Origin.
-func (u *Upstream) ownOrigin(r *http.Request) bool {
+func (u *Upstream) OwnOrigin(r *http.Request) bool {
 	lines := r.Header["Origin"]
 	if len(lines) == 0 {
 		return true
@@ -96,5 +96,5 @@ func (u *Upstream) crossSite(r *http.Request) bool {
 	if site := r.Header["Sec-Fetch-Site"]; len(site) > 0 {
 		return len(site) > 1 || site[0] != "same-origin" && site[0] != "none"
 	}
-	return !u.ownOrigin(r)
+	return !u.OwnOrigin(r)
 }

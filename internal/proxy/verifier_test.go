@@ -84,7 +84,7 @@ func TestVerifierExamples(t *testing.T) {
 	real := assertionOf(t, signer, issuer, audience, proxy.Person{ID: "a1", Email: "ann@contoso.com", Name: "Änn", Groups: []string{"sales, north"}})
 	private := privateKey(t, current)
 	good := func(change map[string]any) map[string]any {
-		c := map[string]any{"iss": issuer, "aud": audience, "sub": "a1", "email": "ann@contoso.com", "groups": []string{}, "exp": time.Now().Add(time.Minute).Unix(), "iat": time.Now().Unix()}
+		c := map[string]any{"iss": issuer, "aud": audience, "sub": "a1", "email": "ann@contoso.com", "groups": []string{}, "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix()}
 		for k, v := range change {
 			if c[k] = v; v == nil {
 				delete(c, k)

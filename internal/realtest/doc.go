@@ -1,5 +1,6 @@
 // Package realtest starts real servers for tests: an OpenLDAP directory (Slapd), an Active Directory domain controller (SambaAD), a
-// certified OpenID Provider (OIDCProvider), PostgreSQL (Postgres), Redis (Redis), a mail server (Mailbox) and Chromium (Open). It
+// certified OpenID Provider (OIDCProvider), PostgreSQL (Postgres), Redis (Redis), a mail server (Mailbox), proxies
+// to stand in front (Nginx, Caddy, HAProxy), PHP (PHPFPM) and Chromium (Open). It
 // owns their start, their seed data and their end. It asserts nothing about crmgate; only _test files import it. An OpenID Provider that
 // misbehaves on purpose is package fakeidp.
 //

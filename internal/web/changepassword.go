@@ -13,12 +13,14 @@ import (
 	"crmgate/internal/signin"
 )
 
-// changePasswordPage is the Data of the page "change_password". It keeps nothing: the current password is typed again.
+// changePasswordPage is the Data of the page "change_password".
 type changePasswordPage struct {
 	// Identifier is whose password is changed; empty lets the person type it.
 	Identifier, ReturnTo string
 	// Provider is the name of the directory, ProviderID its id; both are empty where the identifier decides.
 	Provider, ProviderID string
+	// Proven is the current password, sealed, of somebody who has just typed it; empty asks for it.
+	Proven string
 	// Notice says why a new password is needed; empty for somebody who came by themselves.
 	Notice string
 	// Problem is what is wrong, At the id of the field concerned.
@@ -105,7 +107,10 @@ func (h *Handler) mustChange(w http.ResponseWriter, r *http.Request, step signin
 		req.Provider = step.Provider.ID
 	}
 	page := h.changePage(req)
-	page.Notice, page.At = said.Sentence, "current_password"
+	page.Notice, page.At, page.Proven = said.Sentence, "current_password", h.prove(req)
+	if page.Proven != "" {
+		page.At = "password"
+	}
 	return h.Pages.Render(w, r, http.StatusForbidden, "change_password", page)
 }
 
@@ -131,9 +136,18 @@ func (h *Handler) change(w http.ResponseWriter, r *http.Request) error {
 	req := signin.Request{Provider: f.Get("provider"), ReturnTo: returnTo(f), Password: f.Get("current_password"), NewPassword: f.Get("password")}
 	identifier, problem := identifierOf(f)
 	req.Identifier = identifier
+	sealed := f.Get("proven")
+	if known, ok := h.proven(req, sealed); ok && req.Password == "" {
+		req.Password = known
+	} else {
+		sealed = ""
+	}
 	again := func(status int, problem, at string) error {
 		page := h.changePage(req)
 		page.Problem, page.At = problem, at
+		if at != "current_password" {
+			page.Proven = sealed
+		}
 		return h.Pages.Render(w, r, status, "change_password", page)
 	}
 	switch wrong, mismatch := check(req.NewPassword, f.Get("password_confirm")); {

@@ -9,7 +9,8 @@
 //     log or Referer, and opening the link uses nothing up, so mail scanners do no harm.
 //   - That cookie is SameSite=Lax: a click in a webmail is a navigation from another site, which Strict would not survive.
 //   - Only the failures of callbacks are counted against a client: an office behind one address signs in without limit.
-//   - The page that changes a directory's password keeps nothing between requests and asks for the current one again: a proof kept
-//     in a cookie or a store would be one more thing to steal. Guesses at it count with those at sign-in.
-//   - A password or token never comes back in a page, also not when the form is shown again.
+//   - The page that changes a directory's password keeps nothing between requests: a proof kept in a cookie or a store would be one more
+//     thing to steal. Who comes from a sign-in that needs a new password has the current one in the form, sealed for that name and ten
+//     minutes, and so is not asked twice; everybody else types it. Guesses at it count with those at sign-in.
+//   - A password or token never comes back readable in a page, also not when the form is shown again.
 package web

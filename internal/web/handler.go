@@ -18,6 +18,7 @@ import (
 	"crmgate/internal/session"
 	"crmgate/internal/signin"
 	"crmgate/internal/throttle"
+	"crmgate/internal/token"
 )
 
 const (
@@ -71,6 +72,8 @@ type Handler struct {
 	Factors    Factors
 	OwnFactors OwnFactors
 	Notices    Notices
+	// Sealer seals the current password of somebody who must choose a new one, until they have; nil lets it be typed again.
+	Sealer *token.Sealer
 	// LockDuration is how long an account stays locked after wrong passwords; zero is not mentioned.
 	LockDuration time.Duration
 	// RequireUsername makes the reset form ask for the user name as well.
@@ -244,7 +247,7 @@ func hurry(w http.ResponseWriter) (relax func()) {
 
 // word cuts what a stranger wrote down to something that may stand in a log line as a reason.
 func word(s string) string {
-	known := []string{"identifier", "password", "password_confirm", "username", "current_password", "remember", "return_to", "provider", "switch", "logout_token"}
+	known := []string{"identifier", "password", "password_confirm", "username", "current_password", "proven", "remember", "return_to", "provider", "switch", "logout_token"}
 	if slices.Contains(known, s) {
 		return s
 	}
