@@ -16,7 +16,7 @@ func TestUsage(t *testing.T) {
 		want string
 	}{
 		{[]string{"sesion", "list"}, "Did you mean this?"},
-		{[]string{"user"}, `"crmgate user" needs one of delete, disable, enable,`},
+		{[]string{"user"}, `"crmgate user" needs one of clear-mfa, delete, disable, enable,`},
 		{[]string{"user", "list"}, "name the configuration with -c FILE"},
 		{[]string{"user", "show", "-c", "x"}, "name the account with --email or --id\n"},
 		{[]string{"user", "show", "-c", "x", "--email", "a", "--id", "b"}, "not with both"},

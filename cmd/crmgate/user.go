@@ -13,6 +13,7 @@ import (
 	"crmgate/internal/account"
 	"crmgate/internal/app"
 	"crmgate/internal/identity"
+	"crmgate/internal/mfa"
 	"crmgate/internal/throttle"
 )
 
@@ -25,6 +26,7 @@ func newUserCommand() *cobra.Command {
 		newUserActCommand("delete", "Remove an account; for 30 days it can be restored", "is removed; 'crmgate user restore' brings it back within 30 days", (*account.Service).Remove),
 		newUserRestoreCommand(),
 		newUserActCommand("revoke", "End every session of an account", "has no sessions any more", (*account.Service).Revoke),
+		newUserClearFactorsCommand(), newUserRecoveryCommand(),
 	)
 	return cmd
 }
@@ -131,8 +133,9 @@ func newUserListCommand() *cobra.Command {
 // shown is one account as `user show` prints it.
 type shown struct {
 	*account.Account
-	LockedUntil time.Time     `json:"locked_until,omitzero"`
-	Sessions    []sessionLine `json:"sessions"`
+	LockedUntil time.Time       `json:"locked_until,omitzero"`
+	Factors     []mfa.Enrolment `json:"factors"`
+	Sessions    []sessionLine   `json:"sessions"`
 }
 
 func newUserShowCommand() *cobra.Command {
@@ -153,7 +156,11 @@ func newUserShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			v := shown{Account: a, LockedUntil: locked, Sessions: sessionLines(list)}
+			factors, err := c.Factors.List(ctx, a.ID)
+			if err != nil {
+				return err
+			}
+			v := shown{Account: a, LockedUntil: locked, Factors: append([]mfa.Enrolment{}, factors...), Sessions: sessionLines(list)}
 			if *asJSON {
 				return printJSON(cmd.OutOrStdout(), v)
 			}
@@ -182,6 +189,9 @@ func printAccount(w io.Writer, v shown) {
 	row("last sign-in", stamp(v.LastSignIn))
 	if !v.LockedUntil.IsZero() {
 		row("lock", lockNote(v.LockedUntil))
+	}
+	for _, e := range v.Factors {
+		row("second factor", fmt.Sprintf("%s (%s), since %s, last used %s", e.Name, e.Kind, stamp(e.CreatedAt), stamp(e.UsedAt)))
 	}
 	for _, s := range v.Sessions {
 		row("session", fmt.Sprintf("%s  from %s, last seen %s", s.ID, s.Address, stamp(s.LastSeen)))

@@ -8,6 +8,7 @@ import (
 	"crmgate/internal/audit"
 	"crmgate/internal/fault"
 	"crmgate/internal/identity"
+	"crmgate/internal/throttle"
 )
 
 // Find returns the accounts with an address or, where there is none, the local one with that username. Nobody is no error.
@@ -82,8 +83,10 @@ func (s *Service) Unlock(ctx context.Context, id, actor string) error {
 	if err != nil {
 		return fmt.Errorf("get account: %w", err)
 	}
-	if err := s.Lockout.Unlock(ctx, lockoutKey(id)); err != nil {
-		return err
+	for _, key := range []string{lockoutKey(id), throttle.FactorKey(id)} {
+		if err := s.Lockout.Unlock(ctx, key); err != nil {
+			return err
+		}
 	}
 	s.record(ctx, audit.Event{Kind: audit.AccountUnlocked, AccountID: id, Actor: actor, Provider: a.Owner})
 	return nil

@@ -32,6 +32,9 @@ func samples(name string) map[string]any {
 		"locked":           account.LockedMail{About: a, Until: "1 March 2026, 09:15 UTC", Lifetime: "15 minutes", CanReset: true},
 		"account_adopted":  account.AdoptedMail{About: a, Provider: "Contoso"},
 		"account_beside":   account.BesideMail{About: a, Provider: "Contoso"},
+		"factor_code":      account.FactorCodeMail{About: a, Code: "042917", Lifetime: "10 minutes"},
+		"factor_changed":   account.FactorChangedMail{About: a, What: "An authenticator app was added.", AccountURL: base + "/account"},
+		"factor_locked":    account.FactorLockedMail{About: a, Until: "1 March 2026, 09:15 UTC", Lifetime: "15 minutes", Local: true, CanReset: true},
 	}
 }
 
@@ -64,6 +67,9 @@ func TestMailsAreComplete(t *testing.T) {
 		"locked":           {base + "/reset", "15 minutes", "09:15 UTC", "192.0.2.7", "not you"},
 		"account_adopted":  {base + "/sign-in", "Contoso", "192.0.2.7", "not you"},
 		"account_beside":   {base + "/help", "Contoso", "192.0.2.7", "not you", "no way into your account"},
+		"factor_code":      {"042917", "10 minutes", base + "/sign-in", "192.0.2.7", "not you", "nobody"},
+		"factor_changed":   {"An authenticator app was added.", base + "/account", base + "/help", "192.0.2.7", "not you"},
+		"factor_locked":    {base + "/reset", "15 minutes", "09:15 UTC", "192.0.2.7", "not you", "passkey"},
 	}
 	for name, data := range samples("Ann Smith") {
 		t.Run(name, func(t *testing.T) {

@@ -92,9 +92,16 @@ func (a *App) wire(ctx context.Context) error {
 	return nil
 }
 
+// accessOf are the access rules with what another section says about them.
+func accessOf(cfg *config.Config) policy.Config {
+	access := cfg.Access
+	access.FactorFresh = cfg.Factors.Fresh
+	return access
+}
+
 // newGateway is the guarded path to the CRM.
 func (a *App) newGateway(public *url.URL) (*gateway.Handler, error) {
-	rules, err := policy.New(a.Config.Access)
+	rules, err := policy.New(accessOf(a.Config))
 	if err != nil {
 		return nil, err
 	}
@@ -146,6 +153,7 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 		Realms: a.Realms, Accounts: a.Accounts, Attempts: a.DB, Sessions: a.Sessions, Audit: a.Audit, Sealer: a.Sealer, Once: a.DB,
 		ChangeLocal: a.Accounts.ChangePassword,
 		Count:       a.metrics.logout, LocalEnabled: cfg.Local.Enabled, BaseURL: a.baseURL(), Prefix: prefix,
+		Factors: a.Factors, Pending: a.DB, IsAdmin: a.isAdmin,
 	}
 	pages := &web.Handler{
 		Flow: flow, Logouts: flow, Universal: flow,
@@ -163,6 +171,9 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 			Checks:  perMinute(240),
 			Logouts: perMinute(240),
 		},
+	}
+	if !a.Factors.Off() {
+		pages.Factors, pages.OwnFactors, pages.Notices = flow, a.Factors, a.Accounts
 	}
 	exempt := []string{
 		"POST " + prefix + "/callback/{provider}",           // form_post: proves itself by state and browser cookie

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"crmgate/internal/config"
 	"crmgate/internal/identity"
 	"crmgate/internal/mail"
+	"crmgate/internal/mfa"
 	"crmgate/internal/page"
 	"crmgate/internal/policy"
 	"crmgate/internal/provider"
@@ -36,6 +38,7 @@ type Core struct {
 	Pages    *page.Pages
 	Mail     *mail.Sender
 	Accounts *account.Service
+	Factors  *mfa.Service
 	// Tokens are the access tokens of programs.
 	Tokens *bearer.Service
 	// Admins knows who administers the gateway.
@@ -100,7 +103,29 @@ func (c *Core) open(ctx context.Context) error {
 		c.Mail = &mail.Sender{Config: cfg.Mail, Renderer: c.Pages, Store: c.DB, Sealer: c.Sealer, Log: c.Log, Grace: cfg.Server.ShutdownGrace / 3}
 		c.Accounts.Mail = c.Mail
 	}
+	if c.Factors, err = c.openFactors(); err != nil {
+		return err
+	}
+	c.Accounts.HasFactor = c.Factors.HasStrong
 	return nil
+}
+
+// openFactors makes the second factors that the configuration allows.
+func (c *Core) openFactors() (*mfa.Service, error) {
+	public, err := url.Parse(c.Config.Server.PublicURL)
+	if err != nil {
+		return nil, fmt.Errorf("read server.public_url: %w", err)
+	}
+	env := mfa.Env{Config: c.Config.Factors, Public: public, Product: c.Config.Branding.Product}
+	if c.Mail != nil {
+		env.Mail = c.Accounts
+	}
+	return mfa.New(env, mfa.Deps{Store: c.DB, Sealer: c.Sealer, Audit: c.Audit, Log: c.Log})
+}
+
+// isAdmin reports whether somebody is an administrator.
+func (c *Core) isAdmin(email string, groups []string) bool {
+	return c.Admins.IsAdmin(policy.Subject{SignedIn: true, Email: email, Groups: groups})
 }
 
 // openSealer reads the keys that values are sealed with and makes the first one.

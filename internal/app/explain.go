@@ -81,7 +81,7 @@ func Explain(cfg *config.Config, q Question) (Explanation, error) {
 		a.Outcome, a.Reason = "not found (404)", "no upstream has this path"
 		return a, err
 	}
-	rules, err := policy.New(cfg.Access)
+	rules, err := policy.New(accessOf(cfg))
 	if err != nil {
 		return a, err
 	}

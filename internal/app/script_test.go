@@ -50,6 +50,7 @@ func TestScripts(t *testing.T) {
 			"url": command((*world).cmdURL), "see": see, "crm-saw": command((*world).cmdCRMSaw), "mail": command((*world).cmdMail),
 			"no-mail": command((*world).cmdNoMail), "pause": command((*world).cmdPause), "idp": command((*world).cmdIDP),
 			"header": command((*world).cmdHeader), "fetch": command((*world).cmdFetch), "logged": logged, "race": command((*world).cmdRace),
+			"totp": command((*world).cmdTOTP), "code": command((*world).cmdCode), "sms": command((*world).cmdSMS), "submit-to": command((*world).cmdSubmitTo),
 			"assertion": command((*world).cmdAssertion), "send": command((*world).cmdSend), "capture": command((*world).cmdCapture), "idp-token": command((*world).cmdIDPToken),
 		},
 	})
@@ -80,6 +81,7 @@ type world struct {
 	browsers map[string]*browser
 	b        *browser
 	lastMail realtest.Message
+	phone    phone
 	read     map[string]int
 
 	mu   sync.Mutex
@@ -113,7 +115,7 @@ func newWorld(t *testing.T, env *testscript.Env) (*world, error) {
 	w.mailbox = realtest.Mailbox(t)
 	w.use("")
 	for k, v := range map[string]string{
-		"GATE": gate, "IDP": w.idp.Issuer(), "CRM": w.crm.URL, "SMTP_HOST": w.mailbox.Host, "SMTP_PORT": strconv.Itoa(w.mailbox.Port),
+		"SMS": w.phone.start(w.t), "GATE": gate, "IDP": w.idp.Issuer(), "CRM": w.crm.URL, "SMTP_HOST": w.mailbox.Host, "SMTP_PORT": strconv.Itoa(w.mailbox.Port),
 		"SMTP_USER": w.mailbox.Username, "SMTP_PASSWORD": w.mailbox.Password, "SMTP_CA": w.mailbox.CAFile,
 	} {
 		env.Setenv(k, v)

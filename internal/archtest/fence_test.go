@@ -21,7 +21,7 @@ var fences = []fence{
 	{"LDAP", []string{"github.com/go-ldap", "github.com/go-asn1-ber"}, []string{"internal/provider"}},
 	{"SQL and its drivers", []string{"database/sql", "github.com/jackc/pgx", "modernc.org/sqlite", "github.com/pressly/goose"}, []string{"internal/sqlstore"}},
 	{"the Redis client", []string{"github.com/redis/rueidis"}, []string{"internal/redisstore"}},
-	{"second factors", []string{"github.com/go-webauthn", "github.com/pquerna/otp"}, []string{"internal/mfa"}},
+	{"second factors", []string{"github.com/go-webauthn", "github.com/pquerna/otp", "github.com/boombuler/barcode"}, []string{"internal/mfa"}},
 	{"password hashing", []string{"golang.org/x/crypto/argon2", "golang.org/x/crypto/bcrypt", "golang.org/x/crypto/scrypt", "golang.org/x/crypto/pbkdf2", "crypto/pbkdf2"}, []string{"internal/account"}},
 	{"templates", []string{"html/template", "text/template"}, []string{"internal/page"}},
 	{"gorilla's sessions", []string{"github.com/gorilla/sessions", "github.com/gorilla/securecookie"}, []string{"internal/session"}},

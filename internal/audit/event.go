@@ -28,6 +28,18 @@ const (
 	PasswordSet     Kind = "password_set"
 	AccessRefused   Kind = "access_refused"
 	KeysRotated     Kind = "keys_rotated"
+
+	FactorAdded      Kind = "factor_added"
+	FactorRemoved    Kind = "factor_removed"
+	FactorProven     Kind = "factor_proven"
+	FactorRefused    Kind = "factor_refused"
+	FactorLocked     Kind = "factor_locked"
+	SteppedUp        Kind = "stepped_up"
+	FactorsCleared   Kind = "factors_cleared"
+	PasskeyCopied    Kind = "passkey_copied"
+	RecoveryIssued   Kind = "recovery_issued"
+	DeviceRemembered Kind = "device_remembered"
+	DeviceForgotten  Kind = "device_forgotten"
 )
 
 // Event is one thing that happened.

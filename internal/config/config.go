@@ -8,6 +8,7 @@ import (
 	"crmgate/internal/audit"
 	"crmgate/internal/bearer"
 	"crmgate/internal/mail"
+	"crmgate/internal/mfa"
 	"crmgate/internal/page"
 	"crmgate/internal/policy"
 	"crmgate/internal/provider"
@@ -25,6 +26,7 @@ type Config struct {
 	Access    policy.Config       `json:"access" jsonschema:"Who may pass where."`
 	Providers []provider.Config   `json:"providers" jsonschema:"Sources of corporate identity."`
 	Local     account.Config      `json:"local" jsonschema:"Accounts whose password the gateway itself keeps."`
+	Factors   mfa.Config          `json:"factors" jsonschema:"Second factors: what people prove beside a password."`
 	Session   session.Config      `json:"session" jsonschema:"How long somebody stays signed in."`
 	Storage   sqlstore.Config     `json:"storage" jsonschema:"The database."`
 	Redis     redisstore.Config   `json:"redis" jsonschema:"Used where session.store is redis."`

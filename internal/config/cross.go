@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"net"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,6 +11,7 @@ import (
 	"crmgate/internal/account"
 	"crmgate/internal/fault"
 	"crmgate/internal/identity"
+	"crmgate/internal/mfa"
 )
 
 // crossCheck names the faults that show only when sections are seen together.
@@ -18,8 +21,41 @@ func crossCheck(c *Config) fault.Problems {
 	checkProviders(c, &p)
 	checkRules(c, &p)
 	checkWays(c, &p)
+	checkFactors(c, &p)
 	checkWhoAsks(c.Server, &p)
 	return p
+}
+
+// checkFactors checks that who is asked for a second factor can have one.
+func checkFactors(c *Config, p *fault.Problems) {
+	public, err := url.Parse(c.Server.PublicURL)
+	works := func(kind string) bool {
+		switch mfa.Kind(kind) {
+		case mfa.Email:
+			return c.Mail.Enabled()
+		case mfa.SMS:
+			return c.Factors.SMS.URL != ""
+		case mfa.Passkey:
+			return err == nil && net.ParseIP(public.Hostname()) == nil
+		case mfa.Recovery:
+			return false // it stands in for another
+		}
+		return true
+	}
+	possible := c.Factors.Policy != mfa.PolicyOff && slices.ContainsFunc(c.Factors.Allowed, works)
+	if c.Factors.Policy == mfa.PolicyRequired && len(c.Factors.Allowed) > 0 && !possible {
+		p.Add("factors.allowed", "Add totp, which needs nothing else.", "leaves nothing that works here: e-mail needs mail, text messages need factors.sms.url, and passkeys a public_url with a name")
+	}
+	for i, pr := range c.Providers {
+		if rule := identity.FactorRule(pr.Factor); rule != "" && rule != identity.FactorTrust && !possible {
+			p.Add(fmt.Sprintf("providers[%d].factor", i), "Set factors.policy to optional, or this to trust.", "asks for a second factor, and nobody can have one here")
+		}
+	}
+	for i, rule := range c.Access.Rules {
+		if rule.RequireFactor && !possible {
+			p.Add(fmt.Sprintf("access.rules[%d].require_factor", i), "Set factors.policy to optional, or leave it out.", "asks for a second factor, and nobody can have one here")
+		}
+	}
 }
 
 // idShape is what upstreams and providers may be called: it stands in addresses, headers and the database.

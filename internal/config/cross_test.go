@@ -36,6 +36,19 @@ func TestCrossCheck(t *testing.T) {
 		want   string // path: part of the message; empty for none
 	}{
 		{"sound", func(c *Config) {}, ""},
+		{"factors that nobody could set up", func(c *Config) {
+			c.Factors.Policy, c.Factors.Allowed = "required", []string{"sms", "recovery"}
+		}, "factors.allowed: leaves nothing that works here"},
+		{"passkeys of an address", func(c *Config) {
+			c.Server.PublicURL, c.Factors.Policy, c.Factors.Allowed = "http://127.0.0.1:8080", "required", []string{"passkey"}
+		}, "factors.allowed: leaves nothing that works here"},
+		{"a provider asks for what is off", func(c *Config) {
+			c.Factors.Policy, c.Providers = "off", provide("a")
+			c.Providers[0].Factor = "always"
+		}, "providers[0].factor: asks for a second factor"},
+		{"a rule asks for what is off", func(c *Config) {
+			c.Factors.Policy, c.Access.Rules = "off", []policy.RuleConfig{{Name: "x", RequireFactor: true}}
+		}, "access.rules[0].require_factor: asks for a second factor"},
 		{"no upstream", func(c *Config) { c.Upstreams = nil }, "upstreams: is missing"},
 		{"upstream without id", func(c *Config) { c.Upstreams[0].ID = "" }, "upstreams[0].id: is missing"},
 		{"upstream with a strange id", func(c *Config) { c.Upstreams[0].ID = "C_R" }, "upstreams[0].id: is not an id"},

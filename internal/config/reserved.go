@@ -22,40 +22,8 @@ type reservedKey struct {
 // reservedKeys is the table. A key leaves it when the package that fulfils it declares a field of that name.
 func reservedKeys() []reservedKey {
 	return []reservedKey{
-		{pattern: "providers[].factor", only: "trust", about: "Second factor on top of the provider's own; reserved."},
-		{pattern: "factors", about: "Second factors; reserved.", only: factorsConfig{
-			Policy: "optional", RequiredFor: requiredForConfig{Admins: true},
-			Allowed:        []string{"passkey", "totp", "email", "sms", "recovery"},
-			RememberDevice: 30 * 24 * time.Hour, SMS: smsConfig{Method: "POST"}}},
-		// Nobody can enrol a factor yet, so both come to the same.
-		{pattern: "factors.policy", also: []any{"off"}},
 		{pattern: "tracing", only: tracingConfig{}, about: "OpenTelemetry; reserved."},
 	}
-}
-
-type factorsConfig struct {
-	Policy         string            `json:"policy"`
-	RequiredFor    requiredForConfig `json:"required_for"`
-	Allowed        []string          `json:"allowed"`
-	RememberDevice time.Duration     `json:"remember_device"`
-	SMS            smsConfig         `json:"sms"`
-}
-
-type requiredForConfig struct {
-	Groups []string `json:"groups"`
-	Admins bool     `json:"admins"`
-}
-
-type smsConfig struct {
-	URL     string         `json:"url"`
-	Method  string         `json:"method"`
-	Headers []headerConfig `json:"headers"`
-	Body    string         `json:"body"`
-}
-
-type headerConfig struct {
-	Name  string `json:"name"`
-	Value string `json:"value"`
 }
 
 type tracingConfig struct {

@@ -21,20 +21,11 @@ func TestReserved(t *testing.T) {
 local:
   password: {min_length_with_factor: 8, max_age: 0, breach_check: ""}
   reset: {require_username: false}
-factors:
-  policy: optional
-  required_for: {groups: [], admins: true}
-  allowed: [passkey, totp, email, sms, recovery]
-  remember_device: 30d
-  sms: {url: "", method: POST, headers: [], body: ""}
 tracing: {otlp_endpoint: ""}
 `, nil},
-		{"other spellings of the same", base + "factors: {policy: off, remember_device: 720h}\ntracing:\n", nil},
-		{"a factor that would not be asked for", base + "factors:\n  policy: required\n",
-			[]string{`c.yaml:7: factors.policy: is not supported by this version with another value than optional (Leave it out.)`}},
-		{"deep inside", base + "factors:\n  sms:\n    url: https://sms.example.com\n    headers: [{name: a, value: b}]\n", []string{
-			`c.yaml:8: factors.sms.url: is not supported by this version with another value than "" (Leave it out.)`,
-			`c.yaml:9: factors.sms.headers: is not supported by this version with another value than [] (Leave it out.)`}},
+		{"other spellings of the same", base + "tracing:\n", nil},
+		{"deep inside", base + "tracing:\n  otlp_endpoint: https://traces.example.com\n", []string{
+			`c.yaml:7: tracing.otlp_endpoint: is not supported by this version with another value than "" (Leave it out.)`}},
 		{"a wrong shape", base + "tracing: {otlp_endpoint: []}\n",
 			[]string{`c.yaml:6: tracing.otlp_endpoint: must be a single value, not a list`}},
 		{"an unknown key inside", base + "tracing: {otlp_endpiont: x}\n",

@@ -177,7 +177,7 @@ func (p *Pages) Handle(h func(http.ResponseWriter, *http.Request) error) http.Ha
 
 // functions are what templates may call, pages and mails alike.
 func functions() map[string]any {
-	return map[string]any{"initial": initial, "dict": dict, "dial": dial, "host": host}
+	return map[string]any{"initial": initial, "dict": dict, "dial": dial, "host": host, "otpauth": otpauth}
 }
 
 // initial returns the first letter or digit of a name in upper case, for the mark of a product or provider without a logo.
@@ -201,6 +201,14 @@ func dial(number string) string {
 		}
 		return -1
 	}, number)
+}
+
+// otpauth lets the address of an authenticator app stand in a link, whose scheme html/template does not know; anything else is none.
+func otpauth(address string) template.URL {
+	if !strings.HasPrefix(address, "otpauth://totp/") {
+		return ""
+	}
+	return template.URL(address)
 }
 
 // host returns the host of a web address, for people to read.

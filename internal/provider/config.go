@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"time"
 
+	"crmgate/internal/identity"
 	"crmgate/internal/token"
 )
 
@@ -71,6 +72,7 @@ type Config struct {
 	Groups          GroupsConfig   `json:"groups" jsonschema:"Which groups count and what they are called here; for a directory also where they are."`
 	AllowSignUp     bool           `json:"allow_sign_up" jsonschema:"The first sign-in creates the account."`
 	LinkByEmail     string         `json:"link_by_email" jsonschema:"never, or verified: a verified address may claim an existing account once."`
+	Factor          string         `json:"factor" jsonschema:"trust leaves the second factor to the provider; always asks for one of ours at every sign-in; unless_amr asks unless the provider says that it saw two (amr)."`
 	Revalidate      time.Duration  `json:"revalidate" jsonschema:"How often a live session is checked against the provider, which ends it for whoever has been disabled there and brings new groups. 0 never does."`
 	RevalidateGrace time.Duration  `json:"revalidate_grace" jsonschema:"How long a session goes on while the provider cannot be asked."`
 	Password        PasswordConfig `json:"password" jsonschema:"Where this provider's password is reset and changed; empty links are the type's own."`
@@ -118,7 +120,7 @@ type PasswordConfig struct {
 
 // Default returns what every entry starts from. What differs by type stays empty here and is filled in by Open.
 func (Config) Default() Config {
-	return Config{AllowSignUp: true, LinkByEmail: linkNever, Logout: logoutProvider, Timeout: 5 * time.Second,
+	return Config{AllowSignUp: true, LinkByEmail: linkNever, Factor: string(identity.FactorTrust), Logout: logoutProvider, Timeout: 5 * time.Second,
 		Revalidate: 5 * time.Minute, RevalidateGrace: 24 * time.Hour, Request: RequestConfig{PAR: parAuto}}
 }
 

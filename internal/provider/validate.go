@@ -29,6 +29,9 @@ func (c Config) Validate() fault.Problems {
 	if c.LinkByEmail != linkNever && c.LinkByEmail != linkVerified {
 		p.Add("link_by_email", "Write never or verified.", "%q is no way to link accounts", c.LinkByEmail)
 	}
+	if c.Factor != "" && !slices.Contains([]identity.FactorRule{identity.FactorTrust, identity.FactorAlways, identity.FactorUnlessAMR}, identity.FactorRule(c.Factor)) {
+		p.Add("factor", "Write trust, always or unless_amr.", "%q is no rule for second factors", c.Factor)
+	}
 	for _, link := range []struct{ path, value string }{
 		{"password.reset_url", c.Password.ResetURL}, {"password.change_url", c.Password.ChangeURL},
 	} {
@@ -168,6 +171,9 @@ func (c Config) info() identity.Info {
 		Password:   identity.PasswordHelp{ResetURL: c.Password.ResetURL, ChangeURL: c.Password.ChangeURL, Help: c.Password.Help, ChangeHere: c.PasswordChange},
 		Revalidate: c.Revalidate, Grace: c.RevalidateGrace,
 		Trust: identity.Trust{AllowSignUp: c.AllowSignUp, LinkByEmail: c.LinkByEmail == linkVerified, OwnsDomains: c.ownDomains()},
+	}
+	if rule := identity.FactorRule(c.Factor); rule != identity.FactorTrust { // which is what the zero value means
+		i.Factor = rule
 	}
 	for _, d := range c.Domains {
 		i.Domains = append(i.Domains, strings.ToLower(d))

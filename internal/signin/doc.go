@@ -25,4 +25,18 @@
 //     A sign-in under way at that moment is not stopped (see package session).
 //   - Steps never call each other. Begin, Password and Callback fill in the progress and ask Next. Only what must outlive a visit
 //     elsewhere is saved as an attempt; a password is asked for and checked in one request, so nothing is kept for it.
+//   - What waits for a second factor (session.Pending) is on the server too, sealed, for ten minutes, bound to the browser's cookie or, for
+//     somebody who is signed in, to the session. The ticket in the page's address tells tabs apart and opens nothing by itself.
+//   - The policy is read anew right before the session starts (demanded), not when the sign-in began to wait: what changed meanwhile
+//     counts, and a step that tried to skip another would find the same question at the end. Finish starts sessions and stepped
+//     strengthens them; nothing else does. A random walk (TestWalk) holds both against the words of the manual.
+//   - Wrong codes count for their challenge (five for one that was sent) and for the account, across factors, tabs and sign-ins, before they
+//     are looked at (guard). A passkey cannot be guessed, so it neither counts nor is locked out by a stranger's guesses.
+//   - An account that is locked by wrong passwords while its sign-in waits is not let in by the second factor. A passkey alone is:
+//     a stranger who guesses passwords keeps nobody out who has one.
+//   - Opening an address sends no code and changes nothing; a code goes out with the password that was right, or by a button.
+//   - Whoever has a factor proves it before changing what protects the account; whoever has none proves what they signed in with. A rule
+//     with require_factor asks those whose provider is trusted with second factors to sign in there again, and leads others to set one up.
+//   - A challenge for passkeys on the sign-in page is sealed into the page and not stored, because every stranger who looks causes one.
+//     Its answer counts once.
 package signin

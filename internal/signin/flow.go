@@ -12,6 +12,7 @@ import (
 	"crmgate/internal/audit"
 	"crmgate/internal/fault"
 	"crmgate/internal/identity"
+	"crmgate/internal/mfa"
 	"crmgate/internal/session"
 	"crmgate/internal/token"
 )
@@ -35,10 +36,10 @@ type Flow struct {
 	Audit    audit.Recorder
 	// ChangeLocal changes a local password with the one that is known; account.Service.ChangePassword is one. Nil leaves that to the reset.
 	ChangeLocal func(ctx context.Context, identifier, current, fresh string) error
-	// Sealer seals what is kept for asking the provider later. Nil keeps nothing: no session is checked again, and the provider is not told
-	// who signs out.
+	// Sealer seals what is kept for asking the provider later, and what waits for a second factor. Nil keeps nothing: no session is checked
+	// again, and the provider is not told who signs out.
 	Sealer *token.Sealer
-	// Once remembers the logout tokens that were used.
+	// Once remembers the logout tokens that were used, and which challenges of passkeys were answered.
 	Once token.OnceStore
 	// Count takes each sign-out that a provider told us of: back_channel or front_channel. Nil counts nothing.
 	Count func(provider, how string)
@@ -48,6 +49,12 @@ type Flow struct {
 	BaseURL string
 	// Prefix is path_prefix.
 	Prefix string
+	// Factors are the second factors; nil asks for none.
+	Factors *mfa.Service
+	// Pending keeps what waits for a second factor.
+	Pending session.PendingStore
+	// IsAdmin reports whether somebody administers the gateway; nil is nobody.
+	IsAdmin func(email string, groups []string) bool
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -66,12 +73,14 @@ type Request struct {
 	Remember bool
 	// SelectAccount asks a provider to offer other accounts.
 	SelectAccount bool
+	// ForceLogin asks a provider to authenticate afresh.
+	ForceLogin bool
 }
 
 // Begin decides where somebody signs in and saves an attempt where a redirect provider is next. An unknown provider is
 // fault.NotFound, one that is down fault.Unavailable.
 func (f *Flow) Begin(w http.ResponseWriter, r *http.Request, req Request) (Step, error) {
-	p := progress{identifier: req.Identifier, returnTo: f.returnTo(req.ReturnTo), selectAccount: req.SelectAccount}
+	p := progress{identifier: req.Identifier, returnTo: f.returnTo(req.ReturnTo), selectAccount: req.SelectAccount, forceLogin: req.ForceLogin}
 	if req.Provider != "" {
 		var ok bool
 		if p.provider, ok = f.Realms.Get(req.Provider); !ok {

@@ -4,11 +4,12 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"time"
 
 	"crmgate/internal/account"
 	"crmgate/internal/audit"
-	"crmgate/internal/fault"
 	"crmgate/internal/identity"
+	"crmgate/internal/mfa"
 	"crmgate/internal/session"
 	"crmgate/internal/token"
 )
@@ -28,13 +29,17 @@ const (
 	StepElsewhere
 	// StepDone sends the browser to URL, where it was going; the session has started.
 	StepDone
+	// StepFactor sends the browser to URL, a page that asks for a second factor or for setting one up.
+	StepFactor
 )
 
 // Step is what Next decided.
 type Step struct {
 	Kind StepKind
-	// URL belongs to StepRedirect and StepDone.
+	// URL belongs to StepRedirect, StepFactor and StepDone.
 	URL string
+	// Codes are fresh recovery codes, to be shown once before the browser goes on to URL.
+	Codes []string
 	// Provider is whose password StepPassword asks for, or whose answer an error is; nil where it is a local one or must not be told.
 	Provider *identity.Info
 	// Used belongs to StepDone.
@@ -54,6 +59,7 @@ type progress struct {
 	identifier              string
 	returnTo                string
 	remember, selectAccount bool
+	forceLogin              bool
 	// provider is who will be asked, nil where nobody but ourselves.
 	provider identity.Provider
 	// local is true where a local password may be meant.
@@ -63,12 +69,23 @@ type progress struct {
 	via      string
 	account  *account.Account
 	identity identity.Identity
+
+	// factor is the second factor that was proven and factorAt when, alone true where it was the only step.
+	factor   *mfa.Proof
+	factorAt time.Time
+	alone    bool
+	// device is the remembered device that stands in for one.
+	device string
+	// later is true where the person puts setting one up off.
+	later bool
+	// waited is true where the first proof lies some minutes back.
+	waited bool
 }
 
 // Next is the dispatcher: from what is known it decides the one step that follows.
 func (f *Flow) Next(w http.ResponseWriter, r *http.Request, p progress) (Step, error) {
 	if p.account != nil {
-		return f.finish(w, r, p)
+		return f.second(w, r, p)
 	}
 	switch who := p.provider.(type) {
 	case identity.Redirector:
@@ -95,7 +112,7 @@ func (f *Flow) redirect(w http.ResponseWriter, r *http.Request, p progress, to i
 		ReturnTo: p.returnTo, CreatedAt: now, ExpiresAt: now.Add(AttemptLifetime),
 	}
 	there, err := to.AuthURL(ctx, identity.AuthRequest{
-		State: state, Nonce: a.Nonce, Verifier: a.Verifier, LoginHint: p.identifier, SelectAccount: p.selectAccount,
+		State: state, Nonce: a.Nonce, Verifier: a.Verifier, LoginHint: p.identifier, SelectAccount: p.selectAccount, ForceLogin: p.forceLogin,
 	})
 	if err != nil {
 		return Step{}, err
@@ -119,8 +136,12 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, p progress) (Step,
 	if p.via != account.OwnerLocal {
 		s.Groups = p.identity.Groups
 	}
-	if len(s.AMR) == 0 && p.identity.IDToken == "" {
+	if len(s.AMR) == 0 && p.identity.IDToken == "" && !p.alone {
 		s.AMR = []string{"pwd"}
+	}
+	s.Device = p.device
+	if p.factor != nil {
+		s.FactorAt, s.AMR = p.factorAt, withFactor(s.AMR, p.factor.AMR)
 	}
 	if s.AuthTime.IsZero() || s.AuthTime.After(f.now()) {
 		s.AuthTime = f.now()
@@ -152,23 +173,41 @@ func (f *Flow) recheck(ctx context.Context, p progress) error {
 		return err
 	}
 	if a.State != account.Active {
-		return fault.New(fault.Forbidden, "This account is disabled. Please ask your administrator.").WithReason("account_disabled")
+		return errDisabled
 	}
 	if p.via != account.OwnerLocal {
 		return nil
 	}
+	if p.waited {
+		// Somebody has been guessing the password since: what was proven before does not open a locked account.
+		until, err := f.Accounts.LockedUntil(ctx, a)
+		if err != nil {
+			return err
+		}
+		if !until.IsZero() {
+			return errLockedSince
+		}
+	}
 	local, ok := a.Local()
 	if !ok {
-		return identity.ErrWrongPassword
+		return p.stale()
 	}
 	password, err := f.Accounts.Passwords.GetPassword(ctx, local)
 	if err != nil {
 		return err
 	}
 	if !password.ChangedAt.Equal(p.account.PasswordChangedAt) {
-		return identity.ErrWrongPassword
+		return p.stale()
 	}
 	return nil
+}
+
+// stale is the answer where the password has changed since it was proven. Whoever has just typed it is told what a wrong one is told.
+func (p progress) stale() error {
+	if p.waited || p.alone {
+		return errOver
+	}
+	return identity.ErrWrongPassword
 }
 
 // address returns the address that the session may carry. The account keeps what the provider said; the session does not pass it on where

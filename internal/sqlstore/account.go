@@ -227,6 +227,10 @@ func (d *DB) AdoptAccount(ctx context.Context, id string, link account.Link) (*a
 				return nil, err
 			}
 		}
+		// Whoever made the local account may have been somebody else than the one whom the provider vouches for.
+		if _, err := dropFactors(ctx, q, id); err != nil {
+			return nil, err
+		}
 		if err := exec(ctx, q, "UPDATE accounts SET owner = $1, state = $2 WHERE id = $3", a.Owner, a.State, id); err != nil {
 			return nil, err
 		}

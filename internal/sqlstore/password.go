@@ -93,6 +93,9 @@ func setPassword(ctx context.Context, q queryer, a *account.Account, hash string
 			return err
 		}
 	}
+	if err := dropDevices(ctx, q, a.ID); err != nil {
+		return err
+	}
 	return exec(ctx, q, "DELETE FROM one_time_tokens WHERE account_id = $1", a.ID)
 }
 

@@ -9,6 +9,7 @@ import (
 	"crmgate/internal/audit"
 	"crmgate/internal/bearer"
 	"crmgate/internal/mail"
+	"crmgate/internal/mfa"
 	"crmgate/internal/session"
 	"crmgate/internal/sqlstore"
 	"crmgate/internal/storetest"
@@ -23,6 +24,8 @@ var _ interface {
 	account.RemovedStore
 	session.Store
 	session.AttemptStore
+	session.PendingStore
+	mfa.Store
 	throttle.Store
 	mail.Store
 	token.KeyStore
@@ -53,6 +56,8 @@ func openFile(t testing.TB) *sqlstore.DB {
 func suites(t *testing.T, d *sqlstore.DB) {
 	t.Run("Sessions", func(t *testing.T) { storetest.Sessions(t, d) })
 	t.Run("Attempts", func(t *testing.T) { storetest.Attempts(t, d) })
+	t.Run("Pending", func(t *testing.T) { storetest.Pending(t, d) })
+	t.Run("Factors", func(t *testing.T) { storetest.Factors(t, d) })
 	t.Run("Accounts", func(t *testing.T) { storetest.Accounts(t, d) })
 	t.Run("Throttle", func(t *testing.T) { storetest.Throttle(t, d) })
 	t.Run("Once", func(t *testing.T) { storetest.Once(t, d) })

@@ -93,8 +93,11 @@ func (c Config) Validate() fault.Problems {
 	return p
 }
 
-// kindAccount is the kind of the keys whose total is kept for good: there are as many as accounts.
-const kindAccount = "account"
+// kindAccount and kindFactor are the kinds of the keys whose total is kept for good: there are as many as accounts.
+const (
+	kindAccount = "account"
+	kindFactor  = "factor"
+)
 
 // Key names what is counted. Kind is a fixed word, such as "account" or "identifier"; normalized is the account id or
 // identity.Normalize of what was typed. What was typed may have been a password by mistake, so the key holds only its digest.
@@ -102,6 +105,9 @@ func Key(kind, normalized string) string { return kind + ":" + token.Digest(norm
 
 // AccountKey names the failures of an account, whichever of its names was typed.
 func AccountKey(id string) string { return Key(kindAccount, id) }
+
+// FactorKey names the failures of an account's second factors, whichever was tried.
+func FactorKey(id string) string { return Key(kindFactor, id) }
 
 func totalKey(key string) string { return "total:" + key }
 
@@ -166,7 +172,7 @@ func (l *Lockout) counter(key string) Counter {
 // total counts a key's failures in a row. Those of names that nobody has are forgotten with the window: strangers make them.
 func (l *Lockout) total(key string) Counter {
 	c := Counter{Key: totalKey(key), Limit: l.Config.Total, Window: l.Config.Window, Lock: l.Config.Duration}
-	if strings.HasPrefix(key, kindAccount+":") {
+	if strings.HasPrefix(key, kindAccount+":") || strings.HasPrefix(key, kindFactor+":") {
 		c.Window, c.Lock = forever, forever
 	}
 	return c

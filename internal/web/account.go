@@ -18,6 +18,8 @@ type accountPage struct {
 	Local     bool
 	ChangeURL string
 	Groups    []string
+	// SecondSteps is true where there are second factors.
+	SecondSteps bool
 	// PasswordEnd is set where a company password ends soon.
 	PasswordEnd *passwordEnd
 
@@ -39,6 +41,7 @@ func (h *Handler) account(w http.ResponseWriter, r *http.Request) error {
 	data := accountPage{
 		Name: s.Name, Email: s.Email, Username: s.Username, Provider: s.Provider, Local: s.Provider == account.OwnerLocal,
 		Groups: s.Groups, SignedInAt: s.SignedInAt, ExpiresAt: s.ExpiresAt, PasswordEnd: h.passwordEnd(s),
+		SecondSteps: h.Factors != nil,
 	}
 	if info, ok := h.provider(s); ok {
 		data.Provider, data.ChangeURL = info.Name, cmp.Or(s.PasswordChangeURL, info.Password.ChangeURL)

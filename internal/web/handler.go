@@ -68,6 +68,10 @@ type Handler struct {
 	Explain func(text string) (identity.Advice, bool)
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
+	// Factors, OwnFactors and Notices are second factors; nil has none.
+	Factors    Factors
+	OwnFactors OwnFactors
+	Notices    Notices
 	// Sealer seals the current password of somebody who must choose a new one, until they have; nil lets it be typed again.
 	Sealer *token.Sealer
 	// LockDuration is how long an account stays locked after wrong passwords; zero is not mentioned.
@@ -131,6 +135,7 @@ func (h *Handler) Routes() http.Handler {
 	}
 	at("/help", h.help, nil)
 	at("/account", h.account, nil)
+	h.factorRoutes(at)
 	at("/session", asProgram(h.session), nil)
 	at("/jwks.json", asProgram(h.keys), nil)
 	at("/client-jwks.json", asProgram(h.clientKeys), nil)

@@ -38,6 +38,8 @@ type signInPage struct {
 	OtherURL string
 	// SignedInAs and Continue are set where the browser is signed in already.
 	SignedInAs, Continue string
+	// Challenge and PasskeyOptions offer passkeys; empty does not.
+	Challenge, PasskeyOptions string
 	// PasswordEnd is set where the company password of who is signed in ends soon.
 	PasswordEnd *passwordEnd
 }
@@ -65,6 +67,7 @@ func (h *Handler) showSignIn(w http.ResponseWriter, r *http.Request) error {
 		data.Identifier, data.LastUsed = used.Identifier, &lastUsedWay{Identifier: used.Identifier, Provider: name}
 		data.OtherURL = h.below("/sign-in", "return_to", req.ReturnTo, "switch", "1")
 	}
+	h.offerPasskey(w, r, &data)
 	return h.Pages.Render(w, r, http.StatusOK, "sign_in", data)
 }
 
@@ -140,7 +143,7 @@ func (h *Handler) startProvider(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	q := r.URL.Query()
-	req := signin.Request{Provider: r.PathValue("provider"), ReturnTo: returnTo(q), SelectAccount: q.Get("switch") != ""}
+	req := signin.Request{Provider: r.PathValue("provider"), ReturnTo: returnTo(q), SelectAccount: q.Get("switch") != "", ForceLogin: q.Get("again") != ""}
 	step, err := h.Flow.Begin(w, r, req)
 	if err != nil {
 		return h.down(err, req)
@@ -154,6 +157,9 @@ const noWayIn = "Nobody signs in here with an address like that. Check it for ty
 // next shows what the flow decided.
 func (h *Handler) next(w http.ResponseWriter, r *http.Request, step signin.Step, req signin.Request) error {
 	switch step.Kind {
+	case signin.StepFactor:
+		redirect(w, r, step.URL)
+		return nil
 	case signin.StepRedirect, signin.StepDone:
 		h.remember(w, step.Used)
 		redirect(w, r, step.URL)

@@ -15,7 +15,7 @@
     button.hidden = false;
   }
 
-  for (const form of document.querySelectorAll("form[method=post]")) {
+  for (const form of document.querySelectorAll("form[method=post]:not([data-passkey])")) {
     let sent = 0;
     const settle = () => {
       sent = 0;

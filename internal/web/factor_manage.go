@@ -1,0 +1,212 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"crmgate/internal/fault"
+	"crmgate/internal/mfa"
+	"crmgate/internal/page"
+	"crmgate/internal/session"
+)
+
+// OwnFactors are the factors and remembered devices of one person; mfa.Service is one.
+type OwnFactors interface {
+	// List returns the factors, oldest first.
+	List(ctx context.Context, accountID string) ([]mfa.Enrolment, error)
+	// Info describes a kind.
+	Info(k mfa.Kind) (mfa.Info, error)
+	// Rename gives a factor another name.
+	Rename(ctx context.Context, accountID, id, name string) error
+	// Remove takes a factor away.
+	Remove(ctx context.Context, accountID, id string) (mfa.Enrolment, error)
+	// NewRecoveryCodes makes ten in place of those there were.
+	NewRecoveryCodes(ctx context.Context, accountID string) ([]string, error)
+	// RecoveryLeft counts them.
+	RecoveryLeft(ctx context.Context, accountID string) (int, error)
+	// Devices returns the remembered devices, newest first.
+	Devices(ctx context.Context, accountID string) ([]mfa.Device, error)
+	// ForgetDevice ends one, or all for "".
+	ForgetDevice(ctx context.Context, accountID, id string) error
+}
+
+// Notices tells people by mail what changed; account.Service is one.
+type Notices interface {
+	// FactorChanged mails one sentence about a change of second factors.
+	FactorChanged(ctx context.Context, accountID, what, actor string)
+}
+
+// managePage is the Data of the page "factor_manage".
+type managePage struct {
+	Factors []managed
+	Devices []mfa.Device
+	// Recovery is true where codes can be had, RecoveryLeft how many there are.
+	Recovery     bool
+	RecoveryLeft int
+}
+
+type managed struct {
+	ID, Name, Kind string
+	CreatedAt      time.Time
+	UsedAt         time.Time
+}
+
+// removePage is the Data of the page "factor_remove".
+type removePage struct {
+	ID, Name string
+	// Last is true where nothing is left after it.
+	Last bool
+}
+
+// signedIn returns the caller's session, or answers by leading to sign-in.
+func (h *Handler) signedIn(w http.ResponseWriter, r *http.Request, back string) (*session.Session, error) {
+	s, err := h.Sessions.Lookup(r)
+	if err != nil {
+		return nil, fmt.Errorf("look up session: %w", err)
+	}
+	if s == nil && !page.Navigation(r) {
+		return nil, h.signInRequired(w)
+	}
+	if s == nil {
+		redirect(w, r, h.below("/sign-in", "return_to", h.Prefix+back))
+	}
+	return s, nil
+}
+
+func (h *Handler) showFactors(w http.ResponseWriter, r *http.Request) error {
+	s, err := h.signedIn(w, r, "/factor/manage")
+	if err != nil || s == nil {
+		return err
+	}
+	all, err := h.OwnFactors.List(r.Context(), s.AccountID)
+	if err != nil {
+		return err
+	}
+	var data managePage
+	for _, e := range all {
+		info, err := h.OwnFactors.Info(e.Kind)
+		if err != nil || info.Backup {
+			continue // not allowed any more, or shown below
+		}
+		data.Factors = append(data.Factors, managed{ID: e.ID, Name: e.Name, Kind: info.Name, CreatedAt: e.CreatedAt, UsedAt: e.UsedAt})
+	}
+	if _, err := h.OwnFactors.Info(mfa.Recovery); err == nil && len(data.Factors) > 0 {
+		data.Recovery = true
+		if data.RecoveryLeft, err = h.OwnFactors.RecoveryLeft(r.Context(), s.AccountID); err != nil {
+			return err
+		}
+	}
+	if data.Devices, err = h.OwnFactors.Devices(r.Context(), s.AccountID); err != nil {
+		return err
+	}
+	return h.Pages.Render(w, r, http.StatusOK, "factor_manage", data)
+}
+
+// changing runs a change of what protects the account by somebody who has lately proven who they are; others are led to do that first.
+func (h *Handler) changing(do func(http.ResponseWriter, *http.Request, *session.Session, url.Values) error) handlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if err := allow(h.Limits.Links, r, fault.Next{Label: "Back to your account", Path: "/account"}); err != nil {
+			return err
+		}
+		f, err := form(w, r)
+		if err != nil {
+			return err
+		}
+		s, err := h.signedIn(w, r, "/factor/manage")
+		if err != nil || s == nil {
+			return err
+		}
+		fresh, err := h.Factors.Fresh(r, s)
+		if err != nil {
+			return err
+		}
+		if !fresh {
+			redirect(w, r, h.below("/factor/step-up", "return_to", h.Prefix+"/factor/manage"))
+			return nil
+		}
+		return do(w, r, s, f)
+	}
+}
+
+func (h *Handler) renameFactor(w http.ResponseWriter, r *http.Request, s *session.Session, f url.Values) error {
+	if err := h.OwnFactors.Rename(r.Context(), s.AccountID, f.Get("id"), f.Get("name")); err != nil {
+		return err
+	}
+	redirect(w, r, h.below("/factor/manage"))
+	return nil
+}
+
+// showRemoveFactor asks; nothing is removed by opening an address.
+func (h *Handler) showRemoveFactor(w http.ResponseWriter, r *http.Request) error {
+	s, err := h.signedIn(w, r, "/factor/manage")
+	if err != nil || s == nil {
+		return err
+	}
+	fresh, err := h.Factors.Fresh(r, s)
+	if err != nil {
+		return err
+	}
+	if !fresh {
+		redirect(w, r, h.below("/factor/step-up", "return_to", h.below("/factor/remove", "id", r.URL.Query().Get("id"))))
+		return nil
+	}
+	all, err := h.OwnFactors.List(r.Context(), s.AccountID)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(all, func(e mfa.Enrolment) bool { return e.ID == r.URL.Query().Get("id") })
+	if i < 0 {
+		return fault.New(fault.NotFound, "It is not there any more.").WithReason("factor_gone").WithNext(fault.Next{Label: "Back to your second steps", Path: "/factor/manage"})
+	}
+	left := slices.DeleteFunc(slices.Clone(all), func(e mfa.Enrolment) bool {
+		info, err := h.OwnFactors.Info(e.Kind)
+		return e.ID == all[i].ID || err != nil || info.Backup
+	})
+	return h.Pages.Render(w, r, http.StatusOK, "factor_remove", removePage{ID: all[i].ID, Name: all[i].Name, Last: len(left) == 0})
+}
+
+func (h *Handler) removeFactor(w http.ResponseWriter, r *http.Request, s *session.Session, f url.Values) error {
+	e, err := h.OwnFactors.Remove(r.Context(), s.AccountID, f.Get("id"))
+	if err != nil {
+		return err
+	}
+	h.notice(r, s, fmt.Sprintf("A second step was removed: %s.", e.Name))
+	redirect(w, r, h.below("/factor/manage"))
+	return nil
+}
+
+func (h *Handler) notice(r *http.Request, s *session.Session, what string) {
+	if h.Notices != nil {
+		h.Notices.FactorChanged(r.Context(), s.AccountID, what, "")
+	}
+}
+
+func (h *Handler) showRecovery(w http.ResponseWriter, r *http.Request) error {
+	redirect(w, r, h.below("/factor/manage"))
+	return nil
+}
+
+func (h *Handler) newRecovery(w http.ResponseWriter, r *http.Request, s *session.Session, _ url.Values) error {
+	codes, err := h.OwnFactors.NewRecoveryCodes(r.Context(), s.AccountID)
+	if err != nil {
+		return err
+	}
+	h.notice(r, s, "New recovery codes were made. The old ones work no more.")
+	return h.Pages.Render(w, r, http.StatusOK, "factor_codes", codesPage{Codes: codes, Continue: h.below("/factor/manage")})
+}
+
+func (h *Handler) forgetDevice(w http.ResponseWriter, r *http.Request, s *session.Session, f url.Values) error {
+	id := f.Get("id")
+	if id == "" && f.Get("all") == "" {
+		return fault.New(fault.Invalid, "The form did not arrive as it should. Please go back and send it again.").WithReason("no_device")
+	}
+	if err := h.OwnFactors.ForgetDevice(r.Context(), s.AccountID, id); err != nil {
+		return err
+	}
+	redirect(w, r, h.below("/factor/manage"))
+	return nil
+}
