@@ -16,6 +16,8 @@ import (
 
 // OwnFactors are the factors and remembered devices of one person; mfa.Service is one.
 type OwnFactors interface {
+	// Off reports whether second factors are switched off.
+	Off() bool
 	// List returns the factors, oldest first.
 	List(ctx context.Context, accountID string) ([]mfa.Enrolment, error)
 	// Info describes a kind.
@@ -104,32 +106,6 @@ func (h *Handler) showFactors(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return h.Pages.Render(w, r, http.StatusOK, "factor_manage", data)
-}
-
-// changing runs a change of what protects the account by somebody who has lately proven who they are; others are led to do that first.
-func (h *Handler) changing(do func(http.ResponseWriter, *http.Request, *session.Session, url.Values) error) handlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		if err := allow(h.Limits.Links, r, fault.Next{Label: "Back to your account", Path: "/account"}); err != nil {
-			return err
-		}
-		f, err := form(w, r)
-		if err != nil {
-			return err
-		}
-		s, err := h.signedIn(w, r, "/factor/manage")
-		if err != nil || s == nil {
-			return err
-		}
-		fresh, err := h.Factors.Fresh(r, s)
-		if err != nil {
-			return err
-		}
-		if !fresh {
-			redirect(w, r, h.below("/factor/step-up", "return_to", h.Prefix+"/factor/manage"))
-			return nil
-		}
-		return do(w, r, s, f)
-	}
 }
 
 func (h *Handler) renameFactor(w http.ResponseWriter, r *http.Request, s *session.Session, f url.Values) error {

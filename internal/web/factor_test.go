@@ -102,6 +102,8 @@ func (f *fakeFactors) Passkey(_ http.ResponseWriter, _ *http.Request, sealed str
 	return f.next, f.err
 }
 
+func (f *fakeFactors) Off() bool { return false }
+
 func (f *fakeFactors) List(context.Context, string) ([]mfa.Enrolment, error) { return f.list, nil }
 
 func (f *fakeFactors) Info(k mfa.Kind) (mfa.Info, error) {
