@@ -25,7 +25,7 @@ type NotMeReport struct {
 	About
 	// Who is the account's name or address, WhoEmail its address, AccountID its id.
 	Who, WhoEmail, AccountID string
-	// Cause is the mail whose link was used, such as "new_device"; empty where the owner was signed in.
+	// Cause is what the mail was about whose link was used, such as "a new sign-in"; empty where the owner was signed in.
 	Cause string
 	// Local is true where there was a password of ours; Provider is the name of whoever else it belongs to.
 	Local    bool
@@ -117,7 +117,7 @@ func (s *Service) tellShut(ctx context.Context, a *Account, cause string) {
 		s.log().WarnContext(ctx, "an account was locked by its owner, and there is no support address to tell (branding.support.email)", "account", a.ID)
 		return
 	}
-	report := NotMeReport{About: s.about(ctx, a, ""), AccountID: a.ID, WhoEmail: a.Email, Cause: cause, Local: local}
+	report := NotMeReport{About: s.about(ctx, a, ""), AccountID: a.ID, WhoEmail: a.Email, Cause: causeWords(cause), Local: local}
 	report.Who, report.Email = a.Name, s.SupportEmail
 	if report.Who == "" {
 		report.Who = a.Email
@@ -132,6 +132,18 @@ func (s *Service) tellShut(ctx context.Context, a *Account, cause string) {
 		s.log().ErrorContext(ctx, "support not told of an account locked by its owner", "account", a.ID,
 			"error", errors.Join(err), "reference", audit.OriginOf(ctx).Reference)
 	}
+}
+
+// causeWords say what a mail was about.
+func causeWords(mail string) string {
+	words := map[string]string{
+		mailNewDevice: "a new sign-in", mailFactorChanged: "changed second steps", mailFactorLocked: "a locked second step",
+		mailPasswordChanged: "a changed password", mailLocked: "a locked account",
+	}
+	if w := words[mail]; w != "" || mail == "" {
+		return w
+	}
+	return "the account"
 }
 
 // nobody returns a hash that no password fits: its key is random and the hash of nothing that anybody could find.

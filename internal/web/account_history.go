@@ -77,7 +77,7 @@ func (h *Handler) events(r *http.Request, s *session.Session, most int) ([]happe
 func (h *Handler) describe(e audit.Event, owner string) happened {
 	d := happened{At: e.Time, Address: e.Address}
 	if e.UserAgent != "" {
-		d.Browser = browserWords(e.UserAgent)
+		d.Browser = audit.Browser(e.UserAgent)
 	}
 	switch e.Actor {
 	case "", owner:
@@ -105,7 +105,7 @@ func (h *Handler) howWords(e audit.Event) string {
 	if e.Provider != account.OwnerLocal && e.Provider != "" {
 		return "with " + h.providerName(e.Provider)
 	}
-	words := map[string]string{"pwd": "password", "otp": "code", "sms": "text message", "hwk": "passkey", "swk": "passkey", "pop": "passkey"}
+	words := map[string]string{"pwd": "your password", "otp": "a code", "sms": "a text message", "hwk": "a passkey", "swk": "a passkey", "pop": "a passkey"}
 	var used []string
 	for _, method := range strings.Fields(e.Detail) {
 		word := words[method]
@@ -142,6 +142,15 @@ func refusalWords(reason string) string {
 	return "A sign-in was refused"
 }
 
+// newPlaceWords say what was new about a sign-in.
+func newPlaceWords(reason string) string {
+	words := map[string]string{"browser": "a new browser", "network": "a new network"}
+	if w := words[reason]; w != "" {
+		return "A sign-in from " + w
+	}
+	return "A sign-in from a new browser in a new network"
+}
+
 // eventWords says what an event was, and whether its owner should look twice.
 func eventWords(e audit.Event) (what string, bad bool) {
 	switch e.Kind {
@@ -150,9 +159,15 @@ func eventWords(e audit.Event) (what string, bad bool) {
 	case audit.SignOut:
 		return "You signed out", false
 	case audit.SessionRevoked:
-		return map[bool]string{true: "A browser was signed out", false: "All other browsers were signed out"}[e.Reason != "others" && e.Reason != "all"], false
+		switch e.Reason {
+		case "others":
+			return "All other browsers were signed out", false
+		case "all":
+			return "All browsers were signed out", false
+		}
+		return "A browser was signed out", false
 	case audit.NewDevice:
-		return map[string]string{"browser": "It was a new browser", "network": "It was a new network"}[e.Reason] + map[bool]string{true: "It was a new browser in a new network"}[e.Reason == "browser_and_network"], false
+		return newPlaceWords(e.Reason), false
 	case audit.NotMe:
 		return "You said that this was not you, and the account was locked", true
 	case audit.PasswordSet:
