@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"crmgate/internal/account"
 	"crmgate/internal/bearer"
@@ -44,7 +45,8 @@ type tokensPage struct {
 	Tokens []ownToken
 	// Secret and Made are the token that was just made, shown once; Example is a command that uses it.
 	Secret, Made, Example string
-	Problem               string
+	// Problem is what is wrong with the form, At the id of the field concerned; empty where it is none of them.
+	Problem, At string
 	// What was typed.
 	Name, Paths string
 	Write       bool
@@ -133,7 +135,7 @@ func (h *Handler) createToken(w http.ResponseWriter, r *http.Request, s *session
 	t, secret, err := h.Tokens.Create(r.Context(), want, "")
 	var said *fault.Error
 	if (fault.Is(err, fault.Invalid) || fault.Is(err, fault.Conflict)) && errors.As(err, &said) {
-		again := tokensPage{Problem: said.Sentence, Name: want.Name, Paths: f.Get("paths"), Write: want.Methods == nil}
+		again := tokensPage{Problem: said.Sentence, At: badField(want, err), Name: want.Name, Paths: f.Get("paths"), Write: want.Methods == nil}
 		return h.tokensPage(w, r, s, http.StatusUnprocessableEntity, again, days)
 	}
 	if err != nil {
@@ -142,6 +144,17 @@ func (h *Handler) createToken(w http.ResponseWriter, r *http.Request, s *session
 	h.notice(r, s, fmt.Sprintf("An access token was made for your account: %s. Programs use the CRM with it in your name.", t.Name))
 	example := "curl -H \"Authorization: Bearer $TOKEN\" " + strings.TrimSuffix(h.BaseURL, h.Prefix) + examplePath(t.Paths)
 	return h.tokensPage(w, r, s, http.StatusOK, tokensPage{Secret: secret, Made: t.Name, Example: example, Paths: "/**"}, 90)
+}
+
+// badField is the id of the field that a refusal is about.
+func badField(want bearer.Wanted, err error) string {
+	switch {
+	case fault.Is(err, fault.Conflict):
+		return "" // there are too many
+	case strings.TrimSpace(want.Name) == "", utf8.RuneCountInString(want.Name) > 100:
+		return "name"
+	}
+	return "paths"
 }
 
 // examplePath is a path that the first pattern lets through.
