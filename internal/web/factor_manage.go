@@ -45,7 +45,7 @@ type Notices interface {
 // managePage is the Data of the page "factor_manage".
 type managePage struct {
 	Factors []managed
-	Devices []mfa.Device
+	Devices []ownDevice
 	// Recovery is true where codes can be had, RecoveryLeft how many there are.
 	Recovery     bool
 	RecoveryLeft int
@@ -88,23 +88,18 @@ func (h *Handler) showFactors(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var data managePage
-	for _, e := range all {
-		info, err := h.OwnFactors.Info(e.Kind)
-		if err != nil || info.Backup {
-			continue // not allowed any more, or shown below
-		}
-		data.Factors = append(data.Factors, managed{ID: e.ID, Name: e.Name, Kind: info.Name, CreatedAt: e.CreatedAt, UsedAt: e.UsedAt})
-	}
+	data := managePage{Factors: h.managedFactors(all)}
 	if _, err := h.OwnFactors.Info(mfa.Recovery); err == nil && len(data.Factors) > 0 {
 		data.Recovery = true
 		if data.RecoveryLeft, err = h.OwnFactors.RecoveryLeft(r.Context(), s.AccountID); err != nil {
 			return err
 		}
 	}
-	if data.Devices, err = h.OwnFactors.Devices(r.Context(), s.AccountID); err != nil {
+	devices, err := h.OwnFactors.Devices(r.Context(), s.AccountID)
+	if err != nil {
 		return err
 	}
+	data.Devices = ownDevices(devices, s)
 	return h.Pages.Render(w, r, http.StatusOK, "factor_manage", data)
 }
 
