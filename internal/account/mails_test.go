@@ -26,6 +26,7 @@ func samples(name string) map[string]any {
 	linked.NotMeLink, linked.NotMeLifetime = base+"/not-me/SECRET", "3 days"
 	return map[string]any{
 		"new_device": account.NewDeviceMail{About: linked, Device: true, How: "Contoso", AccountURL: base + "/account"},
+		"token_made": account.TokenMadeMail{About: linked, Token: "nightly " + name, Until: "4 March 2026, 09:00 UTC", TokensURL: base + "/account/tokens"},
 		"not_me":     account.NotMeMail{About: a, Provider: "Contoso"},
 		"not_me_report": account.NotMeReport{About: a, Who: name, WhoEmail: "ann@example.test", AccountID: "0123abcd", Cause: "a new sign-in", Provider: "Contoso",
 			ChangeURL: base + "/change"},
@@ -66,6 +67,7 @@ func TestMailsAreComplete(t *testing.T) {
 	// What must stand in both forms of each mail, beside what stands in all of them.
 	must := map[string][]string{
 		"new_device":       {base + "/not-me/SECRET", "3 days", base + "/account", "Contoso", "192.0.2.7", "Firefox on Windows", "not you"},
+		"token_made":       {base + "/not-me/SECRET", "3 days", base + "/account/tokens", "nightly ", "4 March 2026, 09:00 UTC", "192.0.2.7", "not you"},
 		"not_me":           {base + "/help", "Contoso", "192.0.2.7", "Firefox on Windows", "not you"},
 		"not_me_report":    {"user enable -c crmgate.yaml --id 0123abcd", "clear-mfa", "a new sign-in", "Contoso", base + "/change", "192.0.2.7"},
 		"invitation":       {base + "/invite/SECRET", "3 days", "4 March 2026, 09:00 UTC", "asmith", "nothing"},

@@ -16,6 +16,7 @@ import (
 // The names of the mails about what happens to an account in templates/mail.
 const (
 	mailNewDevice   = "new_device"
+	mailTokenMade   = "token_made"
 	mailNotMe       = "not_me"
 	mailNotMeReport = "not_me_report"
 )
@@ -129,6 +130,28 @@ type NewDeviceMail struct {
 	How string
 	// AccountURL is the person's own page.
 	AccountURL string
+}
+
+// TokenMadeMail is the data of templates/mail/token_made.
+type TokenMadeMail struct {
+	About
+	// Token is the name that its owner gave it; Until is its end.
+	Token, Until string
+	// TokensURL is the page with all of them.
+	TokensURL string
+}
+
+// TokenMade tells a person by mail that an access token was made on their own page.
+func (s *Service) TokenMade(ctx context.Context, accountID, name string, until time.Time) {
+	a, err := s.Store.GetAccount(ctx, accountID)
+	if err != nil {
+		s.log().ErrorContext(ctx, "mail about an access token not sent", "account", accountID, "error", err)
+		return
+	}
+	if a.Email == "" {
+		return
+	}
+	s.notify(ctx, a, mailTokenMade, TokenMadeMail{About: s.noticed(ctx, a, "", mailTokenMade), Token: name, Until: clockTime(until), TokensURL: s.url("/account/tokens")})
 }
 
 // LastArrival returns when an account was last signed in to, all steps done; zero for never, and where nobody can know.

@@ -138,7 +138,7 @@ func (s *Service) tellShut(ctx context.Context, a *Account, cause string) {
 func causeWords(mail string) string {
 	words := map[string]string{
 		mailNewDevice: "a new sign-in", mailFactorChanged: "changed second steps", mailFactorLocked: "a locked second step",
-		mailPasswordChanged: "a changed password", mailLocked: "a locked account",
+		mailPasswordChanged: "a changed password", mailLocked: "a locked account", mailTokenMade: "a new access token",
 	}
 	if w := words[mail]; w != "" || mail == "" {
 		return w

@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -141,7 +140,9 @@ func (h *Handler) createToken(w http.ResponseWriter, r *http.Request, s *session
 	if err != nil {
 		return err
 	}
-	h.notice(r, s, fmt.Sprintf("An access token was made for your account: %s. Programs use the CRM with it in your name.", t.Name))
+	if h.Notices != nil {
+		h.Notices.TokenMade(r.Context(), s.AccountID, t.Name, t.ExpiresAt)
+	}
 	example := "curl -H \"Authorization: Bearer $TOKEN\" " + strings.TrimSuffix(h.BaseURL, h.Prefix) + examplePath(t.Paths)
 	return h.tokensPage(w, r, s, http.StatusOK, tokensPage{Secret: secret, Made: t.Name, Example: example, Paths: "/**"}, 90)
 }

@@ -40,6 +40,8 @@ type OwnFactors interface {
 type Notices interface {
 	// FactorChanged mails one sentence about a change of second factors.
 	FactorChanged(ctx context.Context, accountID, what, actor string)
+	// TokenMade mails that an access token was made.
+	TokenMade(ctx context.Context, accountID, name string, until time.Time)
 }
 
 // managePage is the Data of the page "factor_manage".

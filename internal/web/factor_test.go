@@ -130,6 +130,9 @@ func (f *fakeFactors) Devices(context.Context, string) ([]mfa.Device, error) { r
 func (f *fakeFactors) FactorChanged(_ context.Context, who, what, actor string) {
 	f.note("mail", who, what, actor)
 }
+func (f *fakeFactors) TokenMade(_ context.Context, who, name string, _ time.Time) {
+	f.note("token mail", who, name)
+}
 func (f *fakeFactors) ForgetDevice(_ context.Context, who, id string) error {
 	f.note("forget", who, id)
 	return f.err
