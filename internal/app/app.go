@@ -156,7 +156,7 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 		Factors: a.Factors, Pending: a.DB, IsAdmin: a.isAdmin,
 	}
 	pages := &web.Handler{
-		Flow: flow, Logouts: flow, Universal: flow,
+		Flow: flow, Logouts: flow, Universal: flow, StepUps: flow, Notices: a.Accounts,
 		OwnAccount: a.Accounts, OwnSessions: a.Sessions, Events: a.DB, Audit: a.Audit, TokenLifetime: cfg.Tokens.MaxLifetime,
 		ReportsTo: cfg.Branding.Support.Email != "" && cfg.Mail.Enabled(),
 		Accounts:  a.Accounts, Sessions: a.Sessions, Realms: a.Realms, Pages: a.Pages, Prefix: prefix,
@@ -175,7 +175,7 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 		},
 	}
 	if !a.Factors.Off() {
-		pages.Factors, pages.OwnFactors, pages.Notices = flow, a.Factors, a.Accounts
+		pages.Factors, pages.OwnFactors = flow, a.Factors
 	}
 	if cfg.Tokens.Enabled {
 		pages.Tokens = a.Tokens

@@ -102,10 +102,10 @@ func (h *Handler) backTo(path string) handlerFunc {
 
 // fresh reports whether somebody may change what protects their account without proving once more who they are.
 func (h *Handler) fresh(r *http.Request, s *session.Session) (bool, error) {
-	if h.Factors == nil {
+	if h.StepUps == nil {
 		return true, nil
 	}
-	return h.Factors.Fresh(r, s)
+	return h.StepUps.Fresh(r, s)
 }
 
 // stepUpURL is where they prove it, on the way to a page of ours.
@@ -197,7 +197,7 @@ func (h *Handler) localChangeURL() string {
 
 // ownFactors lists the second steps; those that are not allowed any more and those that only stand in are left out.
 func (h *Handler) ownFactors(r *http.Request, data *accountPage, s *session.Session) error {
-	if h.OwnFactors == nil || h.OwnFactors.Off() {
+	if h.OwnFactors == nil {
 		return nil
 	}
 	data.FactorsOn = true

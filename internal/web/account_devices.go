@@ -50,7 +50,7 @@ func (h *Handler) showDevices(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	data := devicesPage{Sessions: h.ownSessions(all, s), Others: len(all) - 1}
-	if h.OwnFactors != nil && !h.OwnFactors.Off() {
+	if h.OwnFactors != nil {
 		devices, err := h.OwnFactors.Devices(r.Context(), s.AccountID)
 		if err != nil {
 			return err

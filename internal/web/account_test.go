@@ -109,7 +109,7 @@ func (o *own) in(w *world, provider string) *own {
 	o.owner, o.sessions = provider, []*session.Session{&other, s}
 	w.Sessions, w.OwnAccount, w.OwnSessions, w.Events, w.Audit = fakeSessions{s: s}, o, ownSessions{o}, o, o
 	w.Tokens, w.TokenLifetime = ownTokens{o}, 365*24*time.Hour
-	w.Factors, w.OwnFactors, w.Notices = &o.fakeFactors, &o.fakeFactors, &o.fakeFactors
+	w.Factors, w.OwnFactors, w.StepUps, w.Notices = &o.fakeFactors, &o.fakeFactors, &o.fakeFactors, &o.fakeFactors
 	w.Now = func() time.Time { return ownNow }
 	return o
 }

@@ -19,7 +19,6 @@ import (
 type Factors interface {
 	FactorChecks
 	FactorEnrolments
-	StepUps
 	Passkeys
 }
 
@@ -95,6 +94,9 @@ type codesPage struct {
 
 // factorRoutes are the addresses of second factors.
 func (h *Handler) factorRoutes(at func(path string, get, post handlerFunc)) {
+	if h.StepUps != nil {
+		at("/factor/step-up", h.showStepUp, h.confirmPassword)
+	}
 	if h.Factors == nil {
 		return
 	}
@@ -103,7 +105,6 @@ func (h *Handler) factorRoutes(at func(path string, get, post handlerFunc)) {
 	at("/factor/enrol", h.showEnrol, h.beginEnrol)
 	at("/factor/enrol/{kind}", h.showEnrolment, h.confirmEnrol)
 	at("/factor/skip", nil, h.skipEnrol)
-	at("/factor/step-up", h.showStepUp, h.confirmPassword)
 	at("/factor/passkey", nil, h.passkey)
 	at("/factor/manage", h.showFactors, nil)
 	at("/factor/rename", nil, h.changing("/factor/manage", h.renameFactor))

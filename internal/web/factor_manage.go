@@ -16,8 +16,6 @@ import (
 
 // OwnFactors are the factors and remembered devices of one person; mfa.Service is one.
 type OwnFactors interface {
-	// Off reports whether second factors are switched off.
-	Off() bool
 	// List returns the factors, oldest first.
 	List(ctx context.Context, accountID string) ([]mfa.Enrolment, error)
 	// Info describes a kind.
@@ -119,7 +117,7 @@ func (h *Handler) showRemoveFactor(w http.ResponseWriter, r *http.Request) error
 	if err != nil || s == nil {
 		return err
 	}
-	fresh, err := h.Factors.Fresh(r, s)
+	fresh, err := h.fresh(r, s)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ type confirmPage struct {
 }
 
 func (h *Handler) showStepUp(w http.ResponseWriter, r *http.Request) error {
-	next, confirm, err := h.Factors.StepUp(r, r.URL.Query().Get("return_to"))
+	next, confirm, err := h.StepUps.StepUp(r, r.URL.Query().Get("return_to"))
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (h *Handler) confirmPassword(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	next, confirm, err := h.Factors.ConfirmPassword(r, f.Get("return_to"), f.Get("password"))
+	next, confirm, err := h.StepUps.ConfirmPassword(r, f.Get("return_to"), f.Get("password"))
 	if errors.Is(err, identity.ErrWrongPassword) && confirm != nil {
 		return h.stepOrConfirm(w, r, http.StatusUnauthorized, signin.Step{}, confirm, "That is not your password. Check it and try again.")
 	}

@@ -102,8 +102,6 @@ func (f *fakeFactors) Passkey(_ http.ResponseWriter, _ *http.Request, sealed str
 	return f.next, f.err
 }
 
-func (f *fakeFactors) Off() bool { return false }
-
 func (f *fakeFactors) List(context.Context, string) ([]mfa.Enrolment, error) { return f.list, nil }
 
 func (f *fakeFactors) Info(k mfa.Kind) (mfa.Info, error) {
@@ -137,8 +135,11 @@ func (f *fakeFactors) ForgetDevice(_ context.Context, who, id string) error {
 	f.note("forget", who, id)
 	return f.err
 }
-func (f *fakeFactors) in(w *world) *world { w.Factors, w.OwnFactors, w.Notices = f, f, f; return w }
-func asAnn(w *world)                      { w.Sessions = fakeSessions{s: annSession(account.OwnerLocal)} }
+func (f *fakeFactors) in(w *world) *world {
+	w.Factors, w.OwnFactors, w.StepUps, w.Notices = f, f, f, f
+	return w
+}
+func asAnn(w *world) { w.Sessions = fakeSessions{s: annSession(account.OwnerLocal)} }
 func checkOf(k mfa.Kind, view any) func(*world, *fakeFactors) {
 	return func(_ *world, f *fakeFactors) { f.page = checkPageOf(k, view) }
 }

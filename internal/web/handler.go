@@ -68,7 +68,9 @@ type Handler struct {
 	Explain func(text string) (identity.Advice, bool)
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
-	// Factors, OwnFactors and Notices are second factors; nil has none.
+	// StepUps ask whoever changes their own account for a fresh proof, also where there are no second factors; nil asks nobody.
+	StepUps StepUps
+	// Factors and OwnFactors are second factors; nil has none. Notices mails what changed; nil mails nothing.
 	Factors    Factors
 	OwnFactors OwnFactors
 	Notices    Notices
