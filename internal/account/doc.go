@@ -41,6 +41,17 @@
 //     could do worse with the other link.
 //   - A removed account keeps its row for thirty days, disabled and without names that can be typed, so that every check of Disabled holds
 //     for it and its address may be invited anew.
+//   - What an account is known by: browsers by a secret in a cookie of their own that opens nothing, always a fresh one and only its digest
+//     kept; networks by their /24 or /64, because homes and offices have no smaller one that lasts. There is no map of places: an address says
+//     what is known, and a guessed town frightens people for nothing. The first sign-in of an account tells nobody; one from a new browser or
+//     network mails the owner (Arrived), ten in an hour at most, whoever owns the account.
+//   - "It was not me" locks: the account is disabled until an administrator enables it, a local password is replaced by one that nobody knows,
+//     and sessions, one-time links, remembered devices, access tokens and known places are gone, all in one step with the link that was used
+//     (NoticeStore.CloseAccount). It is not opened again by a reset alone: whoever got in may read the mail, and somebody has to look
+//     first. Second steps stay, and the mail to the support says to look at them: taking them away could be what the intruder wants.
+//   - The link for it stands in every mail about a sign-in or a changed protection, each with a token of its own, for three days: a weekend. It
+//     needs no sign-in and no second step. All that it can do is to lock the account, and whoever reads the mail could do worse.
+//   - A local person changes their name and nothing else: address and groups are what rules and the CRM go by.
 //   - Refusals that only support can mend say so and nothing more; the reason goes to the audit trail. Sign-ins that are
 //     refused here are recorded here; those that succeed are recorded by package signin.
 //
@@ -96,7 +107,8 @@
 //	6.2.10 no forced rotation           max_age is off by default
 //	6.3.1 brute force                   throttle.Lockout; TestLockout, TestLockoutOfANetwork
 //	6.3.2 no default accounts           none is ever created but by Invite, Import and Admit
-//	6.3.5, 6.3.7 notices                mails locked, password_changed, account_adopted; TestMailsAreComplete
+//	6.3.5 notices of odd sign-ins       Arrived, mail locked; TestArrived, TestMailsThatLock; app account_not_me.txtar
+//	6.3.7 notices of changes            mails password_changed, factor_changed, account_adopted; TestMailsAreComplete
 //	6.3.8 nobody can be told from text, code or time
 //	                                    prove; TestEveryRefusalIsTheSameWork, TestResetTellsNothing
 //	6.4.1 first secret                  issue (ForInvitation)
@@ -104,6 +116,13 @@
 //	6.4.3 reset does not skip factors   RedeemToken starts no session
 //	6.4.5 reminders in time             warnOfAge; TestPasswordAge
 //	6.4.6 administrators set none       no command and no method takes a password for another; IssueReset sends a link
+//
+// Chapter 7, as far as it is about people and their sessions (the rest is package session's):
+//
+//	7.4.2 a disabled account has none   Disable, NotMe; TestNotMe
+//	7.4.3 ended with the password       afterPassword; app account_page.txtar
+//	7.5.1 fresh proof before changes    web.Handler.changing, signin.Flow.Fresh; web TestOwnForms
+//	7.5.2 see and end own sessions      session.Manager.ListOwn, EndOwn; web TestOwnPages; app account_page.txtar
 //
 // Libraries: x/crypto/argon2 is the hash that OWASP recommends, x/crypto/bcrypt and crypto/pbkdf2 read those of others; x/text normalises.
 package account

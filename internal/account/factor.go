@@ -70,7 +70,7 @@ func (s *Service) FactorChanged(ctx context.Context, accountID, what, actor stri
 	if a.Email == "" {
 		return
 	}
-	s.notify(ctx, a, mailFactorChanged, FactorChangedMail{About: s.about(ctx, a, actor), What: what, AccountURL: s.url("/account")})
+	s.notify(ctx, a, mailFactorChanged, FactorChangedMail{About: s.noticed(ctx, a, actor, mailFactorChanged), What: what, AccountURL: s.url("/account")})
 }
 
 // FactorLocked records that an account's second factors are locked and tells the person: whoever got that far knew the password.
@@ -85,7 +85,7 @@ func (s *Service) FactorLocked(ctx context.Context, a *Account) {
 	if err != nil || until.IsZero() { // opened already, by an administrator
 		until = s.now().Add(d)
 	}
-	s.notify(ctx, a, mailFactorLocked, FactorLockedMail{About: s.about(ctx, a, ""), Until: clockTime(until), Lifetime: Lifetime(d),
+	s.notify(ctx, a, mailFactorLocked, FactorLockedMail{About: s.noticed(ctx, a, "", mailFactorLocked), Until: clockTime(until), Lifetime: Lifetime(d),
 		Endless: throttle.Endless(until, s.now()), Local: local, CanReset: local && s.Config.Reset.Enabled})
 }
 

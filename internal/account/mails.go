@@ -32,6 +32,8 @@ type About struct {
 	Address, Browser string
 	// ByAdministrator is true where an administrator caused the mail.
 	ByAdministrator bool
+	// NotMeLink locks the account, once and without a sign-in, for NotMeLifetime such as "3 days"; empty where the mail has none.
+	NotMeLink, NotMeLifetime string
 	// SignInURL, ResetURL and HelpURL are pages of the gateway.
 	SignInURL, ResetURL, HelpURL string
 }

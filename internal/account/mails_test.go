@@ -22,7 +22,14 @@ func about(name string) account.About {
 
 func samples(name string) map[string]any {
 	a := about(name)
+	linked := a
+	linked.NotMeLink, linked.NotMeLifetime = base+"/not-me/SECRET", "3 days"
 	return map[string]any{
+		"new_device": account.NewDeviceMail{About: linked, Device: true, How: "Contoso", AccountURL: base + "/account"},
+		"token_made": account.TokenMadeMail{About: linked, Token: "nightly " + name, Until: "4 March 2026, 09:00 UTC", TokensURL: base + "/account/tokens"},
+		"not_me":     account.NotMeMail{About: a, Provider: "Contoso"},
+		"not_me_report": account.NotMeReport{About: a, Who: name, WhoEmail: "ann@example.test", AccountID: "0123abcd", Cause: "a new sign-in", Provider: "Contoso",
+			ChangeURL: base + "/change"},
 		"invitation": account.InvitationMail{About: a, Link: base + "/invite/SECRET", Lifetime: "3 days", Until: "4 March 2026, 09:00 UTC"},
 		"reset_local": account.ResetMail{About: a, Link: base + "/reset/SECRET", WithdrawLink: base + "/withdraw/SECRET", Lifetime: "30 minutes",
 			Until: "1 March 2026, 09:30 UTC"},
@@ -59,6 +66,10 @@ func TestMailsAreComplete(t *testing.T) {
 	pages := newPages(t)
 	// What must stand in both forms of each mail, beside what stands in all of them.
 	must := map[string][]string{
+		"new_device":       {base + "/not-me/SECRET", "3 days", base + "/account", "Contoso", "192.0.2.7", "Firefox on Windows", "not you"},
+		"token_made":       {base + "/not-me/SECRET", "3 days", base + "/account/tokens", "nightly ", "4 March 2026, 09:00 UTC", "192.0.2.7", "not you"},
+		"not_me":           {base + "/help", "Contoso", "192.0.2.7", "Firefox on Windows", "not you"},
+		"not_me_report":    {"user enable -c crmgate.yaml --id 0123abcd", "clear-mfa", "a new sign-in", "Contoso", base + "/change", "192.0.2.7"},
 		"invitation":       {base + "/invite/SECRET", "3 days", "4 March 2026, 09:00 UTC", "asmith", "nothing"},
 		"reset_local":      {base + "/reset/SECRET", base + "/withdraw/SECRET", "30 minutes", "09:30 UTC", "192.0.2.7", "Firefox on Windows", "not you"},
 		"reset_provider":   {"https://reset.contoso.test/start", "Contoso", "Ring 1234", "192.0.2.7", "not you"},
@@ -143,6 +154,8 @@ func TestMailsEscapeTheirReader(t *testing.T) {
 func TestMailsSayWhatIsTrueOfTheReader(t *testing.T) {
 	pages := newPages(t)
 	anonymous := account.About{Email: "ann@example.test", At: "1 March 2026, 09:00 UTC", SignInURL: base + "/sign-in", ResetURL: base + "/reset", HelpURL: base + "/help"}
+	withLink := anonymous
+	withLink.NotMeLink, withLink.NotMeLifetime = base+"/not-me/SECRET", "3 days"
 	byAdmin := anonymous
 	byAdmin.ByAdministrator = true
 	tests := []struct {
@@ -160,6 +173,16 @@ func TestMailsSayWhatIsTrueOfTheReader(t *testing.T) {
 			with: []string{"was set", base + "/help"}, without: []string{"changed", "signed out", base + "/reset"}},
 		{name: "locked without reset", template: "locked", data: account.LockedMail{About: anonymous, Lifetime: "15 minutes"},
 			with: []string{"ask us to open", base + "/help"}, without: []string{base + "/reset"}},
+		{name: "new browser and network", template: "new_device", data: account.NewDeviceMail{About: anonymous, Device: true, Network: true},
+			with: []string{"from a browser and a network that", "Tell us at once", base + "/help"}, without: []string{"/not-me/", "works once", ", with", "()"}},
+		{name: "new network", template: "new_device", data: account.NewDeviceMail{About: anonymous, Network: true}, with: []string{"from a network that"}, without: []string{"browser"}},
+		{name: "locked for a local account", template: "not_me_report", data: account.NotMeReport{About: anonymous, Who: "Ann", AccountID: "1", Local: true},
+			with: []string{"crmgate user reset -c crmgate.yaml --id 1", "signed in, on their own page", "a password of the gateway"}, without: []string{"change their password at"}},
+		{name: "locked with a link", template: "locked", data: account.LockedMail{About: withLink, Lifetime: "15 minutes", CanReset: true},
+			with: []string{base + "/not-me/SECRET", "works once, for 3 days"}},
+		{name: "password changed with a link", template: "password_changed", data: account.PasswordChangedMail{About: withLink, CanReset: true},
+			with: []string{base + "/not-me/SECRET", base + "/reset"}},
+		{name: "factor locked with a link", template: "factor_locked", data: account.FactorLockedMail{About: withLink}, with: []string{base + "/not-me/SECRET"}},
 		{name: "locked without end", template: "locked", data: account.LockedMail{About: anonymous, Lifetime: "15 minutes", Until: "2126", Endless: true, CanReset: true},
 			with: []string{"until you choose a new password or we open it", base + "/reset"}, without: []string{"15 minutes", "2126", "by itself"}},
 	}

@@ -33,9 +33,16 @@ type Service struct {
 	Passwords PasswordStore
 	Tokens    TokenStore
 	Removed   RemovedStore
-	Realms    *identity.Realms
-	Sessions  Sessions
-	Lockout   *throttle.Lockout
+	// NoticeLinks and Places keep what people are told about sign-ins; nil tells nothing and keeps no links.
+	NoticeLinks NoticeStore
+	Places      PlaceStore
+	// Notices says of what people are told.
+	Notices NoticeConfig
+	// SupportEmail is told when somebody says that they were not themselves; empty is nobody.
+	SupportEmail string
+	Realms       *identity.Realms
+	Sessions     Sessions
+	Lockout      *throttle.Lockout
 	// Mail is nil where no mail server is configured: then links are only printed by the command line.
 	Mail  Mailer
 	Audit audit.Recorder

@@ -245,7 +245,7 @@ func (s *Service) locked(ctx context.Context, a *Account, name string) {
 		if err != nil || until.IsZero() { // opened already: by a new password, or by an administrator
 			until = at.Add(s.Lockout.Config.Duration)
 		}
-		about := s.about(ctx, account, "")
+		about := s.noticed(ctx, account, "", mailLocked)
 		about.At = clockTime(at)
 		s.notify(ctx, account, mailLocked, LockedMail{About: about, Until: clockTime(until), Lifetime: Lifetime(s.Lockout.Config.Duration),
 			Endless: throttle.Endless(until, at), CanReset: s.Config.Reset.Enabled})

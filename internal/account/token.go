@@ -120,7 +120,7 @@ func (s *Service) afterPassword(ctx context.Context, id string, p Purpose) (*Acc
 	if err != nil {
 		return nil, fmt.Errorf("get account: %w", err)
 	}
-	s.notify(ctx, a, mailPasswordChanged, PasswordChangedMail{About: s.about(ctx, a, ""), First: p == ForInvitation, CanReset: s.Config.Reset.Enabled})
+	s.notify(ctx, a, mailPasswordChanged, PasswordChangedMail{About: s.noticed(ctx, a, "", mailPasswordChanged), First: p == ForInvitation, CanReset: s.Config.Reset.Enabled})
 	if endErr != nil {
 		return nil, fault.Wrap(fault.Unavailable,
 			"Your new password is set. Browsers that were signed in before may still be: please ask your CRM support to end your sessions.",

@@ -157,7 +157,9 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 	}
 	pages := &web.Handler{
 		Flow: flow, Logouts: flow, Universal: flow,
-		Accounts: a.Accounts, Sessions: a.Sessions, Realms: a.Realms, Pages: a.Pages, Prefix: prefix,
+		OwnAccount: a.Accounts, OwnSessions: a.Sessions, Events: a.DB, Audit: a.Audit, TokenLifetime: cfg.Tokens.MaxLifetime,
+		ReportsTo: cfg.Branding.Support.Email != "" && cfg.Mail.Enabled(),
+		Accounts:  a.Accounts, Sessions: a.Sessions, Realms: a.Realms, Pages: a.Pages, Prefix: prefix,
 		BaseURL: a.baseURL(), Secure: a.Sessions.Secure,
 		Direct: a.onlyWayIn(), Local: cfg.Local.Enabled,
 		MailedReset:  cfg.Local.Enabled && cfg.Local.Reset.Enabled && cfg.Mail.Enabled(),
@@ -174,6 +176,9 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 	}
 	if !a.Factors.Off() {
 		pages.Factors, pages.OwnFactors, pages.Notices = flow, a.Factors, a.Accounts
+	}
+	if cfg.Tokens.Enabled {
+		pages.Tokens = a.Tokens
 	}
 	exempt := []string{
 		"POST " + prefix + "/callback/{provider}",           // form_post: proves itself by state and browser cookie

@@ -87,9 +87,12 @@ func (b *browser) click(what string) error {
 }
 
 // submit fills the first form that has all the fields and sends it as a browser on that page would.
-func (b *browser) submit(fields map[string]string) error {
+func (b *browser) submit(fields map[string]string) error { return b.submitTo("", fields) }
+
+// submitTo is submit for the first form whose address ends so.
+func (b *browser) submitTo(action string, fields map[string]string) error {
 	for _, f := range b.parse().forms {
-		missing := false
+		missing := !strings.HasSuffix(f.action, action)
 		for name := range fields {
 			_, ok := f.fields[name]
 			missing = missing || !ok
@@ -152,8 +155,8 @@ func (b *browser) parse() document {
 	d := xml.NewDecoder(strings.NewReader(b.body))
 	d.Strict, d.AutoClose, d.Entity = false, xml.HTMLAutoClose, xml.HTMLEntity
 	var doc document
-	var text, anchor strings.Builder
-	var href string
+	var text, anchor, inside strings.Builder
+	var href, last string // last is the field that inside belongs to
 	for {
 		tok, err := d.Token()
 		if err != nil {
@@ -164,6 +167,7 @@ func (b *browser) parse() document {
 			text.Write(e)
 			text.WriteByte(' ')
 			anchor.Write(e)
+			inside.Write(e)
 		case xml.StartElement:
 			switch e.Name.Local {
 			case "a":
@@ -171,10 +175,19 @@ func (b *browser) parse() document {
 				anchor.Reset()
 			case "form":
 				doc.forms = append(doc.forms, form{action: attr(e, "action"), method: attr(e, "method"), fields: map[string]string{}})
-			case "input", "button":
+			case "input", "button", "select", "textarea":
 				doc.addField(e)
+				last = attr(e, "name")
+				inside.Reset()
+			case "option":
+				if has(e, "selected") && len(doc.forms) > 0 {
+					doc.forms[len(doc.forms)-1].fields[last] = attr(e, "value")
+				}
 			}
 		case xml.EndElement:
+			if e.Name.Local == "textarea" && len(doc.forms) > 0 {
+				doc.forms[len(doc.forms)-1].fields[last] = inside.String()
+			}
 			if e.Name.Local == "a" {
 				doc.links = append(doc.links, link{href: href, text: strings.Join(strings.Fields(anchor.String()), " ")})
 			}

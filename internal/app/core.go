@@ -92,7 +92,7 @@ func (c *Core) open(ctx context.Context) error {
 		return ok
 	}
 	c.Accounts = &account.Service{
-		Config: cfg.Local, Store: c.DB, Passwords: c.DB, Tokens: c.DB, Removed: c.DB, Realms: c.Realms, Sessions: c.Sessions, Audit: c.Audit,
+		Config: cfg.Local, Store: c.DB, Passwords: c.DB, Tokens: c.DB, Removed: c.DB, NoticeLinks: c.DB, Places: c.DB, Notices: cfg.Notices, SupportEmail: cfg.Branding.Support.Email, Realms: c.Realms, Sessions: c.Sessions, Audit: c.Audit,
 		Lockout: &throttle.Lockout{Store: c.DB, Config: cfg.Local.Lockout},
 		BaseURL: c.baseURL(), Words: []string{cfg.Branding.Product, cfg.Branding.Organisation}, Log: c.Log,
 	}

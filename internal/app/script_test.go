@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -200,14 +201,18 @@ func (w *world) cmdOpen(_ *testscript.TestScript, args []string) error { return 
 
 func (w *world) cmdClick(_ *testscript.TestScript, args []string) error { return w.b.click(args[0]) }
 
-// cmdSubmit fills a form: `submit name=value ...`.
+// cmdSubmit fills a form: `submit name=value ...`, or that with an address: `submit to:/account/name name=value`.
 func (w *world) cmdSubmit(_ *testscript.TestScript, args []string) error {
-	fields := map[string]string{}
+	fields, action := map[string]string{}, ""
 	for _, a := range args {
+		if to, ok := strings.CutPrefix(a, "to:"); ok {
+			action = to
+			continue
+		}
 		k, v, _ := strings.Cut(a, "=")
 		fields[k] = v
 	}
-	return w.b.submit(fields)
+	return w.b.submitTo(action, fields)
 }
 
 func (w *world) cmdStatus(_ *testscript.TestScript, args []string) error {
@@ -264,7 +269,7 @@ func (w *world) cmdCRMSaw(_ *testscript.TestScript, args []string) error {
 // cmdMail waits for the next mail to an address: `mail ADDRESS TEXT...` checks text in it; `mail ADDRESS link` opens its link,
 // `mail ADDRESS withdraw` the one that withdraws.
 func (w *world) cmdMail(ts *testscript.TestScript, args []string) error {
-	if kinds := map[string]string{"link": "reset|invite", "withdraw": "withdraw"}; len(args) == 2 && kinds[args[1]] != "" {
+	if kinds := map[string]string{"link": "reset|invite", "withdraw": "withdraw", "not-me": "not-me"}; len(args) == 2 && kinds[args[1]] != "" {
 		link := regexp.MustCompile(regexp.QuoteMeta(ts.Getenv("GATE")) + `/_gate/(` + kinds[args[1]] + `)/[\w-]{43}`).FindString(w.lastMail.Text)
 		if link == "" {
 			return fmt.Errorf("no link in\n%s", w.lastMail.Text)
@@ -272,7 +277,7 @@ func (w *world) cmdMail(ts *testscript.TestScript, args []string) error {
 		ts.Setenv("LINK", link)
 		return w.b.open(link)
 	}
-	m, ok := w.nextMail(args[0], 10*time.Second)
+	m, ok := w.nextMail(args[0], len(args) > 1 && args[1] == newSignIn, 10*time.Second)
 	if !ok {
 		return fmt.Errorf("no mail for %s", args[0])
 	}
@@ -285,20 +290,26 @@ func (w *world) cmdMail(ts *testscript.TestScript, args []string) error {
 	return nil
 }
 
-// cmdNoMail checks that no further mail came: `no-mail ADDRESS`.
+// cmdNoMail checks that no further mail came: `no-mail ADDRESS`, or none about a sign-in: `no-mail ADDRESS 'New sign-in'`.
 func (w *world) cmdNoMail(_ *testscript.TestScript, args []string) error {
-	if m, ok := w.nextMail(args[0], 700*time.Millisecond); ok {
+	if m, ok := w.nextMail(args[0], len(args) > 1, 700*time.Millisecond); ok {
 		return fmt.Errorf("a mail came: %s", m.Subject)
 	}
 	return nil
 }
 
+// newSignIn begins the subject of the mails about new browsers and networks. They come whenever a script signs in with a second browser, so
+// they are read apart: by scripts that ask for them with these words.
+const newSignIn = "New sign-in"
+
 // nextMail returns the oldest mail to an address that the script has not read yet.
-func (w *world) nextMail(to string, patience time.Duration) (realtest.Message, bool) {
+func (w *world) nextMail(to string, notices bool, patience time.Duration) (realtest.Message, bool) {
+	key := fmt.Sprint(to, notices)
 	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		if all := w.mailbox.Messages(to); len(all) > w.read[to] {
-			w.read[to]++
-			return all[w.read[to]-1], true
+		all := slices.DeleteFunc(w.mailbox.Messages(to), func(m realtest.Message) bool { return strings.HasPrefix(m.Subject, newSignIn) != notices })
+		if len(all) > w.read[key] {
+			w.read[key]++
+			return all[w.read[key]-1], true
 		}
 		if time.Now().After(end) {
 			return realtest.Message{}, false

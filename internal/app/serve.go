@@ -212,7 +212,7 @@ func (a *App) sweep(ctx context.Context) {
 	for what, do := range map[string]func(context.Context, time.Time) (int, error){
 		"sessions": a.Sessions.Store.SweepSessions, "attempts": a.DB.SweepAttempts, "tokens": a.DB.SweepTokens, "removed accounts": a.Accounts.PurgeRemoved,
 		"what was used once": a.DB.SweepOnce, "access tokens": a.Tokens.Sweep, "security events": a.sweepEvents,
-		"pending steps": a.DB.SweepPending, "devices": a.Factors.Sweep,
+		"pending steps": a.DB.SweepPending, "devices": a.Factors.Sweep, "notices": a.Accounts.SweepNotices,
 	} {
 		if n, err := do(ctx, now); err != nil && ctx.Err() == nil {
 			a.Log.Warn("sweep expired records", "what", what, "error", err)

@@ -40,6 +40,11 @@ const (
 	RecoveryIssued   Kind = "recovery_issued"
 	DeviceRemembered Kind = "device_remembered"
 	DeviceForgotten  Kind = "device_forgotten"
+
+	// NewDevice is a sign-in from a browser or a network that the account did not know; NotMe is an owner who says that somebody else was
+	// in the account.
+	NewDevice Kind = "new_device"
+	NotMe     Kind = "not_me"
 )
 
 // Event is one thing that happened.

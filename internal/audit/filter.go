@@ -11,6 +11,8 @@ type Filter struct {
 	// Identifier is what was typed where nobody was recognised.
 	Identifier string
 	Kind       Kind
+	// Kinds are those to return; none is every one.
+	Kinds []Kind
 	// Reference is the id that an error page showed.
 	Reference string
 	// Since and Until bound the time, Since included and Until not; zero is no bound.

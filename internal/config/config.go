@@ -21,21 +21,22 @@ import (
 
 // Config is the whole file.
 type Config struct {
-	Server    ServerConfig        `json:"server" jsonschema:"Where the gateway listens and what the world calls it."`
-	Upstreams []proxy.Config      `json:"upstreams" jsonschema:"The CRM behind the gateway; at least one."`
-	Access    policy.Config       `json:"access" jsonschema:"Who may pass where."`
-	Providers []provider.Config   `json:"providers" jsonschema:"Sources of corporate identity."`
-	Local     account.Config      `json:"local" jsonschema:"Accounts whose password the gateway itself keeps."`
-	Factors   mfa.Config          `json:"factors" jsonschema:"Second factors: what people prove beside a password."`
-	Session   session.Config      `json:"session" jsonschema:"How long somebody stays signed in."`
-	Storage   sqlstore.Config     `json:"storage" jsonschema:"The database."`
-	Redis     redisstore.Config   `json:"redis" jsonschema:"Used where session.store is redis."`
-	Mail      mail.Config         `json:"mail" jsonschema:"The way to people's mailboxes."`
-	Branding  page.Config         `json:"branding" jsonschema:"What the pages and mails look like."`
-	Tokens    bearer.Config       `json:"tokens" jsonschema:"Access tokens with which programs use the CRM in somebody's name."`
-	Audit     audit.Config        `json:"audit" jsonschema:"The trail of security events."`
-	Admins    policy.AdminsConfig `json:"admins" jsonschema:"Who administers the gateway."`
-	Log       LogConfig           `json:"log" jsonschema:"The log on standard error."`
+	Server    ServerConfig         `json:"server" jsonschema:"Where the gateway listens and what the world calls it."`
+	Upstreams []proxy.Config       `json:"upstreams" jsonschema:"The CRM behind the gateway; at least one."`
+	Access    policy.Config        `json:"access" jsonschema:"Who may pass where."`
+	Providers []provider.Config    `json:"providers" jsonschema:"Sources of corporate identity."`
+	Local     account.Config       `json:"local" jsonschema:"Accounts whose password the gateway itself keeps."`
+	Factors   mfa.Config           `json:"factors" jsonschema:"Second factors: what people prove beside a password."`
+	Notices   account.NoticeConfig `json:"notices" jsonschema:"What people are told by mail about sign-ins to their account."`
+	Session   session.Config       `json:"session" jsonschema:"How long somebody stays signed in."`
+	Storage   sqlstore.Config      `json:"storage" jsonschema:"The database."`
+	Redis     redisstore.Config    `json:"redis" jsonschema:"Used where session.store is redis."`
+	Mail      mail.Config          `json:"mail" jsonschema:"The way to people's mailboxes."`
+	Branding  page.Config          `json:"branding" jsonschema:"What the pages and mails look like."`
+	Tokens    bearer.Config        `json:"tokens" jsonschema:"Access tokens with which programs use the CRM in somebody's name."`
+	Audit     audit.Config         `json:"audit" jsonschema:"The trail of security events."`
+	Admins    policy.AdminsConfig  `json:"admins" jsonschema:"Who administers the gateway."`
+	Log       LogConfig            `json:"log" jsonschema:"The log on standard error."`
 }
 
 // Default returns what an empty file means: the defaults of every section.

@@ -42,6 +42,7 @@ type record struct {
 	Device            string        `json:"device,omitempty"`
 	PasswordExpires   time.Time     `json:"password_expires,omitzero"`
 	PasswordChangeURL string        `json:"password_change_url,omitempty"`
+	LastSignIn        time.Time     `json:"last_sign_in,omitzero"`
 	SignedInAt        time.Time     `json:"signed_in_at"`
 	AuthTime          time.Time     `json:"auth_time,omitzero"`
 	LastSeen          time.Time     `json:"-"` // in a field of its own, which a touch changes

@@ -24,6 +24,8 @@
 //     same: its code was given before the sign-out, and what is asked again soon ends it.
 //   - A browser is sent to a provider without a click three times a minute at most, and not after a sign-out (Pace). The count is in a
 //     cookie of its own: it must outlive sessions, and who forges it only fools themselves.
+//   - To be known (KnownSecrets) is another cookie than to stand in for a second step (DeviceSecrets): the one opens nothing, so it may live for
+//     400 days, which is the longest that browsers keep anything.
 //   - gorilla/sessions is the way cookies are written and read on the sign-in pages; the hot path reads the same cookie
 //     without it, because its registry and maps cost more than the rest of the look-up.
 //

@@ -237,6 +237,6 @@ func same(a, b *Session) bool {
 		a.Grant == b.Grant && a.CheckedAt.Equal(b.CheckedAt) &&
 		a.CheckAfter.Equal(b.CheckAfter) && a.UnansweredSince.Equal(b.UnansweredSince) && a.FactorAt.Equal(b.FactorAt) && a.Device == b.Device &&
 		a.PasswordExpires.Equal(b.PasswordExpires) && a.PasswordChangeURL == b.PasswordChangeURL &&
-		a.SignedInAt.Equal(b.SignedInAt) && a.AuthTime.Equal(b.AuthTime) && a.ExpiresAt.Equal(b.ExpiresAt) &&
+		a.LastSignIn.Equal(b.LastSignIn) && a.SignedInAt.Equal(b.SignedInAt) && a.AuthTime.Equal(b.AuthTime) && a.ExpiresAt.Equal(b.ExpiresAt) &&
 		a.IdleTimeout == b.IdleTimeout && a.Address == b.Address && a.UserAgent == b.UserAgent && a.Remember == b.Remember
 }

@@ -48,6 +48,8 @@ type Session struct {
 	PasswordExpires   time.Time
 	PasswordChangeURL string
 
+	// LastSignIn is when the account was signed in to before this session, zero for never.
+	LastSignIn time.Time
 	SignedInAt time.Time
 	// AuthTime is when the person last proved who they are.
 	AuthTime time.Time

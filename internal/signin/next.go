@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"crmgate/internal/account"
@@ -150,6 +151,7 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, p progress) (Step,
 	if p.via == account.OwnerLocal {
 		s.PasswordExpires = moment(a.PasswordExpires)
 	}
+	s.LastSignIn = moment(f.Accounts.LastArrival(ctx, a.ID))
 	started, err := f.Sessions.Start(w, r, s)
 	if err != nil {
 		return Step{}, err
@@ -161,7 +163,8 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, p progress) (Step,
 		f.refused(ctx, p, err)
 		return Step{}, err
 	}
-	f.Audit.Record(ctx, audit.Event{Kind: audit.SignIn, AccountID: a.ID, Provider: p.via}.From(ctx))
+	f.Audit.Record(ctx, audit.Event{Kind: audit.SignIn, AccountID: a.ID, Provider: p.via, Detail: strings.Join(started.AMR, " ")}.From(ctx))
+	f.arrived(w, r, a)
 	return Step{Kind: StepDone, URL: p.returnTo, Used: Way{Provider: p.via, Identifier: cmp.Or(a.Email, a.Username)}}, nil
 }
 

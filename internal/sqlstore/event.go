@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"crmgate/internal/audit"
@@ -79,6 +80,16 @@ func (d *DB) nextSeq() int64 {
 	}
 }
 
+// in lets through the rows whose column is one of some kinds.
+func (w *where) in(column string, kinds []audit.Kind) {
+	var places []string
+	for _, k := range kinds {
+		w.args = append(w.args, string(k))
+		places = append(places, fmt.Sprintf("$%d", len(w.args)))
+	}
+	w.conditions = append(w.conditions, column+" IN ("+strings.Join(places, ", ")+")")
+}
+
 // ListEvents implements audit.Reader.
 func (d *DB) ListEvents(ctx context.Context, f audit.Filter) ([]audit.Event, error) {
 	var w where
@@ -86,6 +97,9 @@ func (d *DB) ListEvents(ctx context.Context, f audit.Filter) ([]audit.Event, err
 	w.equal("identifier", f.Identifier)
 	w.equal("kind", string(f.Kind))
 	w.equal("reference", f.Reference)
+	if len(f.Kinds) > 0 {
+		w.in("kind", f.Kinds)
+	}
 	if !f.Since.IsZero() {
 		w.add("at >= ", ms(f.Since))
 	}

@@ -14,21 +14,21 @@ const noSession = "There is no such session."
 
 const sessionColumns = `id, secret_digest, account_id, email, email_doubtful, name, username, group_names, provider, issuer, subject, provider_session,
 	id_token, amr, signed_in_at, auth_time, last_seen, expires_at, idle_timeout, address, user_agent, remember,
-	grant_sealed, checked_at, factor_at, device, password_expires, password_change_url, check_after, unanswered_since`
+	grant_sealed, checked_at, factor_at, device, password_expires, password_change_url, check_after, unanswered_since, last_sign_in`
 
 func scanSession(r row) (*session.Session, error) {
 	var s session.Session
 	var groups, amr string
-	var signedIn, auth, seen, expires, idle, checked, factor, password, after, unanswered int64
+	var signedIn, auth, seen, expires, idle, checked, factor, password, after, unanswered, before int64
 	err := r.Scan(&s.ID, &s.SecretDigest, &s.AccountID, &s.Email, &s.EmailDoubtful, &s.Name, &s.Username, &groups, &s.Provider, &s.Issuer, &s.Subject,
 		&s.ProviderSession, &s.IDToken, &amr, &signedIn, &auth, &seen, &expires, &idle, &s.Address, &s.UserAgent, &s.Remember,
-		&s.Grant, &checked, &factor, &s.Device, &password, &s.PasswordChangeURL, &after, &unanswered)
+		&s.Grant, &checked, &factor, &s.Device, &password, &s.PasswordChangeURL, &after, &unanswered, &before)
 	if err != nil {
 		return nil, err
 	}
 	s.SignedInAt, s.AuthTime, s.LastSeen, s.ExpiresAt = at(signedIn), at(auth), at(seen), at(expires)
 	s.CheckedAt, s.FactorAt, s.PasswordExpires = at(checked), at(factor), at(password)
-	s.CheckAfter, s.UnansweredSince = at(after), at(unanswered)
+	s.CheckAfter, s.UnansweredSince, s.LastSignIn = at(after), at(unanswered), at(before)
 	s.IdleTimeout = time.Duration(idle) * time.Millisecond
 	if s.Groups, err = unlist(groups); err == nil {
 		s.AMR, err = unlist(amr)
@@ -42,7 +42,7 @@ func scanSession(r row) (*session.Session, error) {
 // CreateSession implements session.Store.
 func (d *DB) CreateSession(ctx context.Context, s *session.Session) error {
 	_, err := write(ctx, d, step{verb: "create session"}, func(ctx context.Context, q queryer) (struct{}, error) {
-		err := exec(ctx, q, "INSERT INTO sessions ("+sessionColumns+") VALUES ("+values(30)+")", sessionValues(s)...)
+		err := exec(ctx, q, "INSERT INTO sessions ("+sessionColumns+") VALUES ("+values(31)+")", sessionValues(s)...)
 		return struct{}{}, taken(err, "This session exists already.")
 	})
 	return err
@@ -55,7 +55,7 @@ func sessionValues(s *session.Session) []any {
 		text(s.Subject), text(s.ProviderSession), text(s.IDToken), list(s.AMR), ms(s.SignedInAt), ms(s.AuthTime), ms(s.LastSeen),
 		ms(s.ExpiresAt), s.IdleTimeout.Milliseconds(), text(s.Address), text(s.UserAgent), s.Remember,
 		s.Grant, ms(s.CheckedAt), ms(s.FactorAt), s.Device, ms(s.PasswordExpires), text(s.PasswordChangeURL),
-		ms(s.CheckAfter), ms(s.UnansweredSince),
+		ms(s.CheckAfter), ms(s.UnansweredSince), ms(s.LastSignIn),
 	}
 }
 

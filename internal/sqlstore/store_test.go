@@ -22,6 +22,8 @@ var _ interface {
 	account.PasswordStore
 	account.TokenStore
 	account.RemovedStore
+	account.NoticeStore
+	account.PlaceStore
 	session.Store
 	session.AttemptStore
 	session.PendingStore
@@ -64,6 +66,7 @@ func suites(t *testing.T, d *sqlstore.DB) {
 	t.Run("AccessTokens", func(t *testing.T) { storetest.AccessTokens(t, d) })
 	t.Run("Mails", func(t *testing.T) { storetest.Mails(t, d) })
 	t.Run("Keys", func(t *testing.T) { storetest.Keys(t, d) })
+	t.Run("Notices", func(t *testing.T) { storetest.Notices(t, d) })
 	t.Run("Audit", func(t *testing.T) { storetest.Audit(t, d) })
 }
 

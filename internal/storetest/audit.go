@@ -84,6 +84,8 @@ func auditFilters(t *testing.T, s AuditStore) {
 	}{
 		{"account, newest first", audit.Filter{AccountID: id}, []audit.Event{tie, full, old}},
 		{"kind", audit.Filter{AccountID: id, Kind: audit.SignIn}, []audit.Event{tie, old}},
+		{"kinds", audit.Filter{AccountID: id, Kinds: []audit.Kind{audit.PasswordSet, audit.SignOut, "'; --"}}, []audit.Event{full}},
+		{"one of two kinds, and the newest", audit.Filter{AccountID: id, Kinds: []audit.Kind{audit.PasswordSet, audit.SignIn}, Limit: 2}, []audit.Event{tie, full}},
 		{"identifier", audit.Filter{AccountID: id, Identifier: "ann"}, []audit.Event{full}},
 		{"since", audit.Filter{AccountID: id, Since: at}, []audit.Event{tie, full}},
 		{"until", audit.Filter{AccountID: id, Until: at}, []audit.Event{old}},

@@ -22,7 +22,7 @@ func newSession(accountID string, at time.Time) *session.Session {
 		IdleTimeout: 30 * time.Minute, Address: "2001:db8::1", UserAgent: "Mozilla/5.0 (X11)", Remember: true,
 		Grant: "key.sealed", CheckedAt: at.Add(time.Second), FactorAt: at.Add(-time.Second), Device: "device-1",
 		PasswordExpires: at.Add(100 * time.Hour), PasswordChangeURL: "https://id.example.com/change?a=1",
-		CheckAfter: at.Add(time.Minute), UnansweredSince: at.Add(-time.Minute),
+		LastSignIn: at.Add(-time.Hour), CheckAfter: at.Add(time.Minute), UnansweredSince: at.Add(-time.Minute),
 	}
 }
 

@@ -2,49 +2,230 @@ package web
 
 import (
 	"cmp"
-	"fmt"
+	"context"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"crmgate/internal/account"
-	"crmgate/internal/page"
+	"crmgate/internal/audit"
+	"crmgate/internal/fault"
+	"crmgate/internal/mfa"
+	"crmgate/internal/session"
 )
+
+// OwnAccount is what people may do with their own account; account.Service is one.
+type OwnAccount interface {
+	// Rename gives a local account another name.
+	Rename(ctx context.Context, id, name string) (*account.Account, error)
+	// NotMe locks the account of somebody who is signed in.
+	NotMe(ctx context.Context, id string) (*account.Account, error)
+	// PeekNotice returns the account behind a mailed link and what the mail was about.
+	PeekNotice(ctx context.Context, secret string) (*account.Account, account.Notice, error)
+	// NotMeByLink locks the account behind a mailed link.
+	NotMeByLink(ctx context.Context, secret string) (*account.Account, error)
+}
+
+// OwnSessions are the sessions of one person; session.Manager is one.
+type OwnSessions interface {
+	// ListOwn returns the live sessions of an account, newest first.
+	ListOwn(ctx context.Context, accountID string) ([]*session.Session, error)
+	// EndOwn ends one of them.
+	EndOwn(ctx context.Context, accountID, id string) error
+	// EndAccount ends all but one.
+	EndAccount(ctx context.Context, accountID, except string) error
+	// Rename gives them the account's new name.
+	Rename(ctx context.Context, accountID, name string) error
+}
 
 // accountPage is the Data of the page "account".
 type accountPage struct {
 	Name, Email, Username string
 	// Provider is the name of the provider somebody signs in with; Local is true for a password of ours.
-	Provider  string
-	Local     bool
+	Provider string
+	Local    bool
+	Groups   []string
+	// LastSignIn is when the account was signed in to before, zero for the first time.
+	LastSignIn time.Time
+	// ChangeURL is where the password is changed; empty where nobody knows. Elsewhere is true for a page that is not ours.
 	ChangeURL string
-	Groups    []string
-	// SecondSteps is true where there are second factors.
-	SecondSteps bool
-	// PasswordEnd is set where a company password ends soon.
+	Elsewhere bool
+	Help      string
+	// PasswordEnd is set where the password ends soon.
 	PasswordEnd *passwordEnd
+	// Factors are second steps, FactorsOn where there may be any.
+	Factors   []managed
+	FactorsOn bool
+	// Tokens is how many access tokens there are, TokensOn where there may be any.
+	Tokens   int
+	TokensOn bool
+	Sessions []ownSession
+	// More is how many sessions there are beyond those.
+	More   int
+	Events []happened
+}
 
-	SignedInAt, ExpiresAt time.Time
+const (
+	// fewSessions and fewEvents are how many the overview shows.
+	fewSessions = 3
+	fewEvents   = 3
+)
+
+// accountRoutes are the addresses of the person's own page.
+func (h *Handler) accountRoutes(at func(path string, get, post handlerFunc)) {
+	at("/account", h.account, nil)
+	if h.OwnAccount == nil {
+		return
+	}
+	at("/account/name", h.showName, h.changing("/account/name", h.rename))
+	at("/account/devices", h.showDevices, nil)
+	at("/account/devices/end", h.backTo("/account/devices"), h.changing("/account/devices", h.endSession))
+	at("/account/devices/end-others", h.backTo("/account/devices"), h.changing("/account/devices", h.endOthers))
+	at("/account/devices/forget", h.backTo("/account/devices"), h.changing("/account/devices", h.forgetOwnDevice))
+	at("/account/history", h.showHistory, nil)
+	at("/account/tokens", h.showTokens, h.changing("/account/tokens", h.createToken))
+	at("/account/tokens/revoke", h.backTo("/account/tokens"), h.changing("/account/tokens", h.revokeToken))
+	at("/account/not-me", h.showNotMe, h.notMe)
+	l := notMeLink()
+	at(l.path+"/{token}", h.openLink(l), nil)
+	at(l.path, h.showNotMeLink, h.notMeByLink)
+}
+
+// backTo leads whoever opens the address of a form, perhaps from the history, to its page.
+func (h *Handler) backTo(path string) handlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		redirect(w, r, h.below(path))
+		return nil
+	}
+}
+
+// fresh reports whether somebody may change what protects their account without proving once more who they are.
+func (h *Handler) fresh(r *http.Request, s *session.Session) (bool, error) {
+	if h.Factors == nil {
+		return true, nil
+	}
+	return h.Factors.Fresh(r, s)
+}
+
+// stepUpURL is where they prove it, on the way to a page of ours.
+func (h *Handler) stepUpURL(back string) string {
+	return h.below("/factor/step-up", "return_to", h.Prefix+back)
+}
+
+// changing runs a change of somebody's own account if they have lately proven who they are; others are led to do that first, and then
+// to the page that the change belongs to.
+func (h *Handler) changing(back string, do func(http.ResponseWriter, *http.Request, *session.Session, url.Values) error) handlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if err := allow(h.Limits.Links, r, fault.Next{Label: "Back to your account", Path: "/account"}); err != nil {
+			return err
+		}
+		f, err := form(w, r)
+		if err != nil {
+			return err
+		}
+		s, err := h.signedIn(w, r, back)
+		if err != nil || s == nil {
+			return err
+		}
+		fresh, err := h.fresh(r, s)
+		if err != nil {
+			return err
+		}
+		if !fresh {
+			redirect(w, r, h.stepUpURL(back))
+			return nil
+		}
+		return do(w, r, s, f)
+	}
 }
 
 func (h *Handler) account(w http.ResponseWriter, r *http.Request) error {
-	s, err := h.Sessions.Lookup(r)
-	if err != nil {
-		return fmt.Errorf("look up session: %w", err)
-	}
-	if s == nil {
-		if !page.Navigation(r) {
-			return h.signInRequired(w)
-		}
-		redirect(w, r, h.below("/sign-in", "return_to", h.Prefix+"/account"))
-		return nil
+	s, err := h.signedIn(w, r, "/account")
+	if err != nil || s == nil {
+		return err
 	}
 	data := accountPage{
 		Name: s.Name, Email: s.Email, Username: s.Username, Provider: s.Provider, Local: s.Provider == account.OwnerLocal,
-		Groups: s.Groups, SignedInAt: s.SignedInAt, ExpiresAt: s.ExpiresAt, PasswordEnd: h.passwordEnd(s),
-		SecondSteps: h.Factors != nil,
+		Groups: s.Groups, LastSignIn: s.LastSignIn, PasswordEnd: h.passwordEnd(s),
 	}
-	if info, ok := h.provider(s); ok {
-		data.Provider, data.ChangeURL = info.Name, cmp.Or(s.PasswordChangeURL, info.Password.ChangeURL)
+	h.ownPassword(&data, s)
+	if err := h.ownFactors(r, &data, s); err != nil {
+		return err
+	}
+	if h.OwnSessions != nil {
+		all, err := h.OwnSessions.ListOwn(r.Context(), s.AccountID)
+		if err != nil {
+			return err
+		}
+		data.Sessions = h.ownSessions(all, s)
+		if n := len(data.Sessions); n > fewSessions {
+			data.Sessions, data.More = data.Sessions[:fewSessions], n-fewSessions
+		}
+	}
+	if data.TokensOn = h.Tokens != nil; data.TokensOn {
+		all, err := h.ownTokens(r, s)
+		if err != nil {
+			return err
+		}
+		data.Tokens = len(all)
+	}
+	if data.Events, err = h.events(r, s, fewEvents); err != nil {
+		return err
 	}
 	return h.Pages.Render(w, r, http.StatusOK, "account", data)
+}
+
+// ownPassword says where the password is changed.
+func (h *Handler) ownPassword(data *accountPage, s *session.Session) {
+	if data.Local {
+		data.ChangeURL = h.localChangeURL()
+		return
+	}
+	if info, ok := h.provider(s); ok {
+		data.Provider, data.Help, data.Elsewhere = info.Name, info.Password.Help, !info.Password.ChangeHere
+		if data.ChangeURL = cmp.Or(s.PasswordChangeURL, info.Password.ChangeURL); info.Password.ChangeHere {
+			data.ChangeURL = h.changeURL(info)
+		}
+	}
+}
+
+// localChangeURL is where a password of ours is changed.
+func (h *Handler) localChangeURL() string {
+	return h.below("/sign-in/change-password", "return_to", h.Prefix+"/account")
+}
+
+// ownFactors lists the second steps; those that are not allowed any more and those that only stand in are left out.
+func (h *Handler) ownFactors(r *http.Request, data *accountPage, s *session.Session) error {
+	if h.OwnFactors == nil || h.OwnFactors.Off() {
+		return nil
+	}
+	data.FactorsOn = true
+	all, err := h.OwnFactors.List(r.Context(), s.AccountID)
+	if err != nil {
+		return err
+	}
+	data.Factors = h.managedFactors(all)
+	return nil
+}
+
+// managedFactors describes factors for their owner.
+func (h *Handler) managedFactors(all []mfa.Enrolment) []managed {
+	var out []managed
+	for _, e := range all {
+		info, err := h.OwnFactors.Info(e.Kind)
+		if err != nil || info.Backup {
+			continue // not allowed any more, or shown apart
+		}
+		out = append(out, managed{ID: e.ID, Name: e.Name, Kind: info.Name, CreatedAt: e.CreatedAt, UsedAt: e.UsedAt})
+	}
+	return out
+}
+
+// browserWords describes a user agent for people.
+func browserWords(userAgent string) string {
+	if words := audit.Browser(userAgent); words != "" {
+		return strings.ToUpper(words[:1]) + words[1:]
+	}
+	return "A browser we do not know"
 }

@@ -106,10 +106,10 @@ func (h *Handler) factorRoutes(at func(path string, get, post handlerFunc)) {
 	at("/factor/step-up", h.showStepUp, h.confirmPassword)
 	at("/factor/passkey", nil, h.passkey)
 	at("/factor/manage", h.showFactors, nil)
-	at("/factor/rename", nil, h.changing(h.renameFactor))
-	at("/factor/remove", h.showRemoveFactor, h.changing(h.removeFactor))
-	at("/factor/recovery", h.showRecovery, h.changing(h.newRecovery))
-	at("/factor/forget", nil, h.changing(h.forgetDevice))
+	at("/factor/rename", nil, h.changing("/factor/manage", h.renameFactor))
+	at("/factor/remove", h.showRemoveFactor, h.changing("/factor/manage", h.removeFactor))
+	at("/factor/recovery", h.showRecovery, h.changing("/factor/manage", h.newRecovery))
+	at("/factor/forget", nil, h.changing("/factor/manage", h.forgetDevice))
 }
 
 // step goes on to what the flow decided.

@@ -16,6 +16,8 @@ import (
 
 // OwnFactors are the factors and remembered devices of one person; mfa.Service is one.
 type OwnFactors interface {
+	// Off reports whether second factors are switched off.
+	Off() bool
 	// List returns the factors, oldest first.
 	List(ctx context.Context, accountID string) ([]mfa.Enrolment, error)
 	// Info describes a kind.
@@ -38,12 +40,14 @@ type OwnFactors interface {
 type Notices interface {
 	// FactorChanged mails one sentence about a change of second factors.
 	FactorChanged(ctx context.Context, accountID, what, actor string)
+	// TokenMade mails that an access token was made.
+	TokenMade(ctx context.Context, accountID, name string, until time.Time)
 }
 
 // managePage is the Data of the page "factor_manage".
 type managePage struct {
 	Factors []managed
-	Devices []mfa.Device
+	Devices []ownDevice
 	// Recovery is true where codes can be had, RecoveryLeft how many there are.
 	Recovery     bool
 	RecoveryLeft int
@@ -86,50 +90,19 @@ func (h *Handler) showFactors(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var data managePage
-	for _, e := range all {
-		info, err := h.OwnFactors.Info(e.Kind)
-		if err != nil || info.Backup {
-			continue // not allowed any more, or shown below
-		}
-		data.Factors = append(data.Factors, managed{ID: e.ID, Name: e.Name, Kind: info.Name, CreatedAt: e.CreatedAt, UsedAt: e.UsedAt})
-	}
+	data := managePage{Factors: h.managedFactors(all)}
 	if _, err := h.OwnFactors.Info(mfa.Recovery); err == nil && len(data.Factors) > 0 {
 		data.Recovery = true
 		if data.RecoveryLeft, err = h.OwnFactors.RecoveryLeft(r.Context(), s.AccountID); err != nil {
 			return err
 		}
 	}
-	if data.Devices, err = h.OwnFactors.Devices(r.Context(), s.AccountID); err != nil {
+	devices, err := h.OwnFactors.Devices(r.Context(), s.AccountID)
+	if err != nil {
 		return err
 	}
+	data.Devices = ownDevices(devices, s)
 	return h.Pages.Render(w, r, http.StatusOK, "factor_manage", data)
-}
-
-// changing runs a change of what protects the account by somebody who has lately proven who they are; others are led to do that first.
-func (h *Handler) changing(do func(http.ResponseWriter, *http.Request, *session.Session, url.Values) error) handlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		if err := allow(h.Limits.Links, r, fault.Next{Label: "Back to your account", Path: "/account"}); err != nil {
-			return err
-		}
-		f, err := form(w, r)
-		if err != nil {
-			return err
-		}
-		s, err := h.signedIn(w, r, "/factor/manage")
-		if err != nil || s == nil {
-			return err
-		}
-		fresh, err := h.Factors.Fresh(r, s)
-		if err != nil {
-			return err
-		}
-		if !fresh {
-			redirect(w, r, h.below("/factor/step-up", "return_to", h.Prefix+"/factor/manage"))
-			return nil
-		}
-		return do(w, r, s, f)
-	}
 }
 
 func (h *Handler) renameFactor(w http.ResponseWriter, r *http.Request, s *session.Session, f url.Values) error {

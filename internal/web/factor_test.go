@@ -102,6 +102,8 @@ func (f *fakeFactors) Passkey(_ http.ResponseWriter, _ *http.Request, sealed str
 	return f.next, f.err
 }
 
+func (f *fakeFactors) Off() bool { return false }
+
 func (f *fakeFactors) List(context.Context, string) ([]mfa.Enrolment, error) { return f.list, nil }
 
 func (f *fakeFactors) Info(k mfa.Kind) (mfa.Info, error) {
@@ -127,6 +129,9 @@ func (f *fakeFactors) RecoveryLeft(context.Context, string) (int, error)     { r
 func (f *fakeFactors) Devices(context.Context, string) ([]mfa.Device, error) { return f.devices, nil }
 func (f *fakeFactors) FactorChanged(_ context.Context, who, what, actor string) {
 	f.note("mail", who, what, actor)
+}
+func (f *fakeFactors) TokenMade(_ context.Context, who, name string, _ time.Time) {
+	f.note("token mail", who, name)
 }
 func (f *fakeFactors) ForgetDevice(_ context.Context, who, id string) error {
 	f.note("forget", who, id)

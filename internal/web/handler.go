@@ -81,6 +81,18 @@ type Handler struct {
 	// MailFrom is the address that mails come from, to be allowed through filters; empty is not mentioned.
 	MailFrom string
 	Limits   Limits
+	// OwnAccount and OwnSessions are behind the person's own page; nil leaves its inner pages out.
+	OwnAccount  OwnAccount
+	OwnSessions OwnSessions
+	// Events are shown to whom they concern; nil shows none.
+	Events audit.Reader
+	// Audit takes what people do on their own page; nil forgets it.
+	Audit audit.Recorder
+	// Tokens are access tokens, TokenLifetime the longest that one may live; nil has none.
+	Tokens        OwnTokens
+	TokenLifetime time.Duration
+	// ReportsTo is true where the support is told by mail when somebody locks their account.
+	ReportsTo bool
 	// Keys returns the JWK Set of the assertion keys; nil gives 404.
 	Keys func(context.Context) ([]byte, error)
 }
@@ -134,7 +146,7 @@ func (h *Handler) Routes() http.Handler {
 		at("/logout/universal/{provider}", nil, asProgram(h.universalLogout))
 	}
 	at("/help", h.help, nil)
-	at("/account", h.account, nil)
+	h.accountRoutes(at)
 	h.factorRoutes(at)
 	at("/session", asProgram(h.session), nil)
 	at("/jwks.json", asProgram(h.keys), nil)

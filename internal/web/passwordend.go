@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"time"
 
+	"crmgate/internal/account"
 	"crmgate/internal/identity"
 	"crmgate/internal/session"
 )
@@ -13,6 +14,7 @@ const passwordNotice = 14 * 24 * time.Hour
 
 // passwordEnd is what the part "password-expiry" shows.
 type passwordEnd struct {
+	// Provider is empty for a password of ours.
 	Provider string
 	// Days are whole days that are left.
 	Days int
@@ -26,11 +28,18 @@ func (h *Handler) passwordEnd(s *session.Session) *passwordEnd {
 		return nil
 	}
 	left := s.PasswordExpires.Sub(h.now())
-	info, ok := h.provider(s)
-	if !ok || left <= 0 || left > passwordNotice {
+	if left <= 0 || left > passwordNotice {
 		return nil
 	}
-	return &passwordEnd{Provider: info.Name, Days: int(left / (24 * time.Hour)), URL: h.passwordURL(s, info)}
+	days := int(left / (24 * time.Hour))
+	if s.Provider == account.OwnerLocal {
+		return &passwordEnd{Days: days, URL: h.localChangeURL()}
+	}
+	info, ok := h.provider(s)
+	if !ok {
+		return nil
+	}
+	return &passwordEnd{Provider: info.Name, Days: days, URL: h.passwordURL(s, info)}
 }
 
 // passwordURL returns where the company password of a session is changed: here where that is possible, else where the provider said it is for

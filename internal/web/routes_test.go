@@ -136,7 +136,7 @@ func TestAccountPage(t *testing.T) {
 	for provider, want := range map[string]string{
 		"contoso":  "https://change.contoso.com/",
 		"fabrikam": "",
-		"local":    "/_gate/sign-in/change-password",
+		"local":    "/_gate/sign-in/change-password?return_to=%2F_gate%2Faccount",
 		"gone":     "",
 	} {
 		w := newWorld(t)

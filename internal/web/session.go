@@ -19,6 +19,8 @@ type sessionAnswer struct {
 	ExpiresAt  time.Time      `json:"expires_at"`
 	// PasswordExpiresAt lets the CRM say it where people are; absent where it is not known.
 	PasswordExpiresAt time.Time `json:"password_expires_at,omitzero"`
+	// LastSignIn is when the account was signed in to before this session; absent for the first time.
+	LastSignIn time.Time `json:"last_sign_in,omitzero"`
 }
 
 type sessionAccount struct {
@@ -39,7 +41,7 @@ func (h *Handler) session(w http.ResponseWriter, r *http.Request) error {
 		Account:  sessionAccount{ID: s.AccountID, Email: s.Email, Name: s.Name},
 		Provider: s.Provider,
 		Groups:   append([]string{}, s.Groups...), AMR: append([]string{}, s.AMR...),
-		SignedInAt: s.SignedInAt.UTC(), ExpiresAt: s.ExpiresAt.UTC(), PasswordExpiresAt: s.PasswordExpires.UTC(),
+		SignedInAt: s.SignedInAt.UTC(), ExpiresAt: s.ExpiresAt.UTC(), PasswordExpiresAt: s.PasswordExpires.UTC(), LastSignIn: s.LastSignIn.UTC(),
 	})
 }
 

@@ -1,4 +1,4 @@
-// Everything works without this file. It adds: a switch that shows passwords, a guard against sending a form twice, advice about a
+// Everything works without this file. It adds: a switch that shows passwords, times in the reader's zone, a guard against sending a form twice, advice about a
 // new password while it is typed, a pause before a mail is asked for again, and a button that copies the reference id.
 (() => {
   "use strict";
@@ -88,6 +88,15 @@
       button.disabled = false;
       button.textContent = label;
     }, Number(button.dataset.waits) * 1000);
+  }
+
+  // Times are written in UTC; whoever reads them thinks in their own. Days stay as they are.
+  const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  for (const time of document.querySelectorAll("time[datetime*=T]")) {
+    const at = new Date(time.dateTime);
+    if (isNaN(at)) continue;
+    time.title = time.textContent;
+    time.textContent = local.format(at);
   }
 
   for (const button of document.querySelectorAll("button[data-copies]")) {
