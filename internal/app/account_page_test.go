@@ -18,10 +18,14 @@ func TestAccountPagesInBrowser(t *testing.T) {
 	steps := []func() error{
 		func() error { return other.open(gate + "/_gate/sign-in?return_to=/deals") },
 		func() error { return other.submit(map[string]string{"identifier": "pat@partner.test"}) },
-		func() error { return other.submit(map[string]string{"identifier": "pat@partner.test", "password": "wrong"}) },
+		func() error {
+			return other.submit(map[string]string{"identifier": "pat@partner.test", "password": "wrong"})
+		},
 		func() error { return other.open(gate + "/_gate/sign-in?return_to=/deals") },
 		func() error { return other.submit(map[string]string{"identifier": "pat@partner.test"}) },
-		func() error { return other.submit(map[string]string{"identifier": "pat@partner.test", "password": pats}) },
+		func() error {
+			return other.submit(map[string]string{"identifier": "pat@partner.test", "password": pats})
+		},
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
