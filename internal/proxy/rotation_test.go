@@ -43,7 +43,7 @@ func TestAssertionFollowsTheKey(t *testing.T) {
 			t.Fatal(err)
 		}
 		compact = h.Get(proxy.AssertionHeader)
-		jws, err := jose.ParseSigned(compact, []jose.SignatureAlgorithm{jose.ES256})
+		jws, err := jose.ParseSignedCompact(compact, []jose.SignatureAlgorithm{jose.ES256})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -158,11 +158,6 @@ func TestTickets(t *testing.T) {
 	}
 }
 
-// lockKey is the key of package account for wrong passwords.
-func lockKey(id string) string {
-	return strings.Replace(throttle.FactorKey(id), "factor:", "account:", 1)
-}
-
 // Ten wrong codes lock, whatever factor, tab or sign-in they come by; a passkey still opens (ASVS 6.6.3).
 func TestGuessing(t *testing.T) {
 	w, p := signedUp(t, nil)
