@@ -41,6 +41,8 @@ type Step struct {
 	URL string
 	// Codes are fresh recovery codes, to be shown once before the browser goes on to URL.
 	Codes []string
+	// Who is the address or name of the person whose Codes they are.
+	Who string
 	// Provider is whose password StepPassword asks for, or whose answer an error is; nil where it is a local one or must not be told.
 	Provider *identity.Info
 	// Used belongs to StepDone.

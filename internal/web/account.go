@@ -114,7 +114,7 @@ func (h *Handler) stepUpURL(back string) string {
 }
 
 // changing runs a change of somebody's own account if they have lately proven who they are; others are led to do that first, and then
-// to the page that the change belongs to.
+// to the page that the change belongs to, with what they typed.
 func (h *Handler) changing(back string, do func(http.ResponseWriter, *http.Request, *session.Session, url.Values) error) handlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if err := allow(h.Limits.Links, r, fault.Next{Label: "Back to your account", Path: "/account"}); err != nil {
@@ -133,7 +133,7 @@ func (h *Handler) changing(back string, do func(http.ResponseWriter, *http.Reque
 			return err
 		}
 		if !fresh {
-			redirect(w, r, h.stepUpURL(back))
+			redirect(w, r, h.stepUpURL(h.withTyped(back, s, f)))
 			return nil
 		}
 		return do(w, r, s, f)

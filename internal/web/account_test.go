@@ -170,7 +170,7 @@ var ownPages = map[string]struct {
 	"token made":          {"POST", "/_gate/account/tokens", "name=import&paths=/api/**&days=7", "local", nil, 200, false, []string{"cmg_SECRET", "never shown again", "https://crm.example.com/api/"}},
 	"token, bad": {"POST", "/_gate/account/tokens", "name=+&paths=%3Cscript%3E&days=7&write=1", "local", func(_ *world, o *own) { o.fail = fault.New(fault.Invalid, "Give it a name.") }, 422, true,
 		[]string{"Give it a name."}},
-	"not me":                      {"GET", "/_gate/account/not-me", "", "local", stale, 200, false, []string{"Your password works no longer", "It was me: leave it open"}},
+	"not me":                      {"GET", "/_gate/account/not-me", "", "local", stale, 200, false, []string{"Your password no longer works", "It was me: leave it open"}},
 	"not me, of a provider":       {"GET", "/_gate/account/not-me", "", "contoso", func(w *world, _ *own) { w.ReportsTo = true }, 200, false, []string{"Nobody gets in with Contoso either", "The help desk is told"}},
 	"not me, done":                {"POST", "/_gate/account/not-me", "x=1", "local", stale, 200, false, []string{"Your account is locked", "send you a link for a new password"}},
 	"not me, done for a provider": {"POST", "/_gate/account/not-me", "x=1", "contoso", nil, 200, false, []string{"Change your password at Contoso"}},

@@ -52,6 +52,8 @@ type tokensPage struct {
 	// Lifetimes are the choices, the one that is chosen first.
 	Lifetimes []lifetime
 	StepUpURL string
+	// NotYet is true where what was typed waits to be sent once more.
+	NotYet bool
 }
 
 type lifetime struct {
@@ -71,7 +73,15 @@ func (h *Handler) showTokens(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || s == nil {
 		return err
 	}
-	return h.tokensPage(w, r, s, http.StatusOK, tokensPage{Paths: "/**"}, 90)
+	data, days := tokensPage{Paths: "/**"}, 90
+	if f, ok := h.typed(r, s, "/account/tokens"); ok {
+		data.NotYet = true
+		if f.Get("days") != "" { // the form for a new one, not a button that ends one
+			data.Name, data.Paths, data.Write = f.Get("name"), f.Get("paths"), f.Get("write") != ""
+			days, _ = strconv.Atoi(f.Get("days"))
+		}
+	}
+	return h.tokensPage(w, r, s, http.StatusOK, data, days)
 }
 
 var errNoTokens = fault.New(fault.NotFound, "Access tokens are switched off here.").WithReason("tokens_off").WithNext(fault.Next{Label: "Back to your account", Path: "/account"})
