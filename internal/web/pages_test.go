@@ -120,9 +120,10 @@ var shows = map[string]struct {
 		v.flow.err = fault.New(fault.Forbidden, "The account with your address ann@contoso.com signs in with Fabrikam, not with Contoso. Sign in with Fabrikam, or ask your CRM support to change it.").
 			WithTitle("Your account is not connected yet").WithNext(fault.NextHelp)
 	}, 403, false},
-	"help":          {"GET", "/_gate/help", "", nil, 200, false},
-	"help, code":    {"GET", "/_gate/help?code=AADSTS50055", "", explains, 200, false},
-	"help, no code": {"GET", "/_gate/help?code=help+me", "", explains, 200, true},
+	"help":                {"GET", "/_gate/help", "", nil, 200, false},
+	"help, code":          {"GET", "/_gate/help?code=AADSTS50055", "", explains, 200, false},
+	"help, no code":       {"GET", "/_gate/help?code=help+me", "", explains, 200, true},
+	"help, nothing typed": {"GET", "/_gate/help?code=", "", explains, 200, true},
 	"account, password ends": {"GET", "/_gate/account", "", func(v *world) {
 		s := annSession("contoso")
 		s.PasswordExpires = time.Now().Add(74 * time.Hour)

@@ -107,6 +107,13 @@ func (h *Handler) signInPage(req signin.Request, problem string) signInPage {
 	return data
 }
 
+// signInAgain shows the page with what is wrong, and every way in that it had before.
+func (h *Handler) signInAgain(w http.ResponseWriter, r *http.Request, req signin.Request, problem string) error {
+	data := h.signInPage(req, problem)
+	h.offerPasskey(w, r, &data)
+	return h.Pages.Render(w, r, http.StatusUnprocessableEntity, "sign_in", data)
+}
+
 // startURL is the address that starts a provider.
 func (h *Handler) startURL(id string, req signin.Request) string {
 	pick := ""
@@ -127,7 +134,7 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) error {
 	req := signin.Request{ReturnTo: returnTo(f), SelectAccount: f.Get("switch") != ""}
 	identifier, problem := identifierOf(f)
 	if problem != "" {
-		return h.Pages.Render(w, r, http.StatusUnprocessableEntity, "sign_in", h.signInPage(req, problem))
+		return h.signInAgain(w, r, req, problem)
 	}
 	req.Identifier = identifier
 	step, err := h.Flow.Begin(w, r, req)
@@ -170,7 +177,7 @@ func (h *Handler) next(w http.ResponseWriter, r *http.Request, step signin.Step,
 		}
 		return h.Pages.Render(w, r, http.StatusOK, "password", h.passwordPage(req, ""))
 	case signin.StepUnknown:
-		return h.Pages.Render(w, r, http.StatusUnprocessableEntity, "sign_in", h.signInPage(req, noWayIn))
+		return h.signInAgain(w, r, req, noWayIn)
 	}
 	return fmt.Errorf("continue sign-in: unknown step %d", step.Kind)
 }
