@@ -1,7 +1,6 @@
 package signin
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -167,7 +166,7 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, p progress) (Step,
 	}
 	f.Audit.Record(ctx, audit.Event{Kind: audit.SignIn, AccountID: a.ID, Provider: p.via, Detail: strings.Join(started.AMR, " ")}.From(ctx))
 	f.arrived(w, r, a)
-	return Step{Kind: StepDone, URL: p.returnTo, Used: Way{Provider: p.via, Identifier: cmp.Or(a.Email, a.Username)}}, nil
+	return Step{Kind: StepDone, URL: p.returnTo, Used: Way{Provider: p.via, Identifier: a.SignInName(f.Realms)}}, nil
 }
 
 // recheck looks at the account again now that the session exists. An administrator may have disabled it, or a reset may have

@@ -232,8 +232,12 @@ func TestOwnPagesFit(t *testing.T) {
 	defer srv.Close()
 	b := realtest.Open(t)
 	b.Phone()
+	axe := realtest.Axe(t)
 	for name := range ownPages {
 		b.Go(srv.URL + "/page/" + url.PathEscape(name))
+		if got := b.Barriers(axe); len(got) > 0 {
+			t.Errorf("%s: axe finds %q", name, got)
+		}
 		if got := b.Eval(misfits); got != "" {
 			t.Errorf("%s: %s", name, got)
 		}
