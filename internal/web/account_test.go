@@ -335,6 +335,28 @@ func TestNotMeLink(t *testing.T) {
 	}
 }
 
+// A page with a new token that is loaded again makes no second one.
+func TestTokenFormSentTwice(t *testing.T) {
+	w := newWorld(t)
+	o := (&own{}).in(w, "local")
+	seen := parse(t, w.do("GET", "/_gate/account/tokens", "").Body.String()).one(t, "input[name=newest]").attr["value"]
+	form := "name=n&paths=/a/**&days=30&newest=" + seen
+	if rec := w.do("POST", "/_gate/account/tokens", form); rec.Code != 200 || len(o.asked) == 0 {
+		t.Fatalf("the first time: %d", rec.Code)
+	}
+	o.asked, o.tokens = nil, []bearer.Token{{ID: "t9", Name: "n", ExpiresAt: ownNow.Add(time.Hour)}}
+	rec := w.do("POST", "/_gate/account/tokens", form)
+	page := parse(t, rec.Body.String())
+	if rec.Code != http.StatusConflict || len(o.asked) > 0 || !strings.Contains(page.one(t, "[role=alert]").words(), "perhaps it was sent twice") {
+		t.Fatalf("the second time: %d, asked %v", rec.Code, o.asked)
+	}
+	if again := fields(t, rec.Body.String()); again.Get("newest") != "t9" || again.Get("name") != "n" {
+		t.Errorf("the form afterwards: %v", again)
+	} else if rec := w.do("POST", "/_gate/account/tokens", "name=n&paths=/a/**&days=30&newest=t9"); rec.Code != 200 || len(o.asked) == 0 {
+		t.Errorf("on purpose: %d", rec.Code)
+	}
+}
+
 func TestHistoryAsksForWhatConcernsItsReader(t *testing.T) {
 	w := newWorld(t)
 	o := (&own{}).in(w, "local")
