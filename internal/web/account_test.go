@@ -289,8 +289,12 @@ func TestOwnForms(t *testing.T) {
 
 			if tt.target != "/not-me" {
 				o.asked, o.stale, w.Sessions = nil, false, fakeSessions{}
-				if rec := w.do("POST", "/_gate"+tt.target, tt.body); rec.Code != 303 || !strings.HasPrefix(rec.Header().Get("Location"), "/_gate/sign-in?") || len(o.asked) > 0 {
+				rec := w.do("POST", "/_gate"+tt.target, tt.body)
+				if rec.Code != 303 || !strings.HasPrefix(rec.Header().Get("Location"), "/_gate/sign-in?") || len(o.asked) > 0 {
 					t.Errorf("nobody: %d, asked %v", rec.Code, o.asked)
+				}
+				if said := w.do("GET", rec.Header().Get("Location"), "").Body.String(); !strings.Contains(said, "was not saved") {
+					t.Errorf("nobody is told that it was not saved: %q", rec.Header().Get("Location"))
 				}
 			}
 			o.asked = nil

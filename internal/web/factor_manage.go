@@ -80,7 +80,11 @@ func (h *Handler) signedIn(w http.ResponseWriter, r *http.Request, back string) 
 		return nil, h.signInRequired(w)
 	}
 	if s == nil {
-		redirect(w, r, h.below("/sign-in", "return_to", h.Prefix+back))
+		unsent := ""
+		if r.Method == http.MethodPost {
+			unsent = "1"
+		}
+		redirect(w, r, h.below("/sign-in", "return_to", h.Prefix+back, "unsent", unsent))
 	}
 	return s, nil
 }

@@ -72,6 +72,7 @@ var shows = map[string]struct {
 }{
 	"sign-in":                   {"GET", "/_gate/sign-in?return_to=/deals", "", nil, 200, false},
 	"sign-in, signed in":        {"GET", "/_gate/sign-in", "", func(v *world) { v.Sessions = fakeSessions{s: annSession("contoso")} }, 200, false},
+	"sign-in, unsent":           {"GET", "/_gate/sign-in?return_to=/_gate/account/name&unsent=1", "", nil, 200, false},
 	"sign-in, nothing typed":    {"POST", "/_gate/sign-in", "identifier=+", nil, 422, true},
 	"sign-in, no way in":        {"POST", "/_gate/sign-in", "identifier=a@b.example", func(v *world) { v.flow.step.Kind = signin.StepUnknown }, 422, true},
 	"password":                  {"POST", "/_gate/sign-in", "identifier=ann@partner.example", asks, 200, false},

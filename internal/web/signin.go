@@ -31,7 +31,9 @@ type way struct{ Name, URL string }
 type signInPage struct {
 	Identifier, Problem, ReturnTo string
 	// Switch asks providers to offer other accounts.
-	Switch    bool
+	Switch bool
+	// Unsent is true where a form met a session that was over.
+	Unsent    bool
 	Providers []way
 	// LastUsed is how this device signed in the last time, and OtherURL leads to the page without it.
 	LastUsed *lastUsedWay
@@ -56,6 +58,7 @@ func (h *Handler) showSignIn(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	data := h.signInPage(req, "")
+	data.Unsent = q.Get("unsent") != ""
 	// Who cannot be looked up is shown the page as a stranger is; signing in will say what is wrong.
 	if s, err := h.Sessions.Lookup(r); err == nil && s != nil && !req.SelectAccount {
 		data.SignedInAs, data.Continue = s.Email, signin.ReturnTo(req.ReturnTo)
