@@ -22,8 +22,8 @@ func Axe(t testing.TB) string {
 func (b *Browser) Barriers(axe string) []string {
 	b.t.Helper()
 	b.Eval("(() => {" + axe + "})()")
-	found := b.Eval(`axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
-		.then(r => r.violations.map(v => v.id + ": " + v.nodes.map(n => n.html.slice(0, 160)).join(" ")).join("\n"))`)
+	found := b.Eval(`axe.run(document, {resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
+		.then(r => r.violations.map(v => v.id + ": " + v.nodes.map(n => n.html.slice(0, 160).replace(/\s+/g, " ")).join(" ")).join("\n"))`)
 	if found == "" {
 		return nil
 	}

@@ -148,6 +148,9 @@ var ownPages = map[string]struct {
 	"overview": {"GET", "/_gate/account", "", "local", nil, 200, false, []string{"Hello, Ann Archer", "Change my password", "Firefox on Windows this browser"}},
 	"overview, everything": {"GET", "/_gate/account", "", "local", everything, 200, false,
 		[]string{"Welcome back, Ann Archer", "You last signed in on 21 Nov 2026, 12:00 UTC", "<b>Phone</b>", "And 4 more", "You have 1 for programs", "You signed in with your password and a code"}},
+	"overview of somebody with long names": {"GET", "/_gate/account", "", "local", func(_ *world, o *own) {
+		o.sessions[1].Name, o.sessions[1].Email, o.sessions[1].Groups = strings.Repeat("Maximiliane", 18), strings.Repeat("maximiliane", 20)+"@contoso.com", []string{strings.Repeat("group", 50)}
+	}, 200, false, nil},
 	"overview of somebody from a provider": {"GET", "/_gate/account", "", "contoso", everything, 200, false,
 		[]string{"These come from Contoso and are changed there", "Change my password at Contoso"}},
 	"overview of somebody whose provider is gone": {"GET", "/_gate/account", "", "gone", nil, 200, false, []string{"These come from gone"}},
