@@ -64,7 +64,7 @@ func (c check) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	cfg, report := config.Load(c.file, c.env)
 	if cfg != nil {
-		for _, p := range cfg.RunAccessTests() {
+		for _, p := range app.RunAccessTests(cfg) {
 			report.Add(config.Finding{Path: p.Path, Message: p.Message, Hint: p.Hint, Warning: p.Warning})
 		}
 		if c.online != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"crmgate/internal/app"
 	"crmgate/internal/config"
 )
 
@@ -47,7 +48,7 @@ func TestExamplesLoad(t *testing.T) {
 				t.Error(f)
 			}
 			if cfg != nil {
-				for _, p := range cfg.RunAccessTests() {
+				for _, p := range app.RunAccessTests(cfg) {
 					t.Errorf("%s: %s (%s)", p.Path, p.Message, p.Hint)
 				}
 			}
