@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -44,6 +45,9 @@ locked, and its groups, says 'crmgate user show'; what happened to a person says
 			return usageError(errors.New(`--request wants a method and a path, such as "GET /admin"`))
 		}
 		q.Method = strings.ToUpper(q.Method)
+		if _, err := netip.ParseAddr(q.Address); q.Address != "" && err != nil {
+			return usageError(errors.New("--address wants an IP address, such as 203.0.113.7"))
+		}
 		if *at != "" {
 			var err error
 			if q.At, err = time.Parse(time.RFC3339, *at); err != nil {

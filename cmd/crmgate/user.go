@@ -71,7 +71,7 @@ func (t target) find(ctx context.Context, s *account.Service) (*account.Account,
 	if err != nil {
 		return nil, err
 	}
-	return one(found, *t.email, "nobody has the address %s; 'crmgate user list' shows who is there")
+	return one(found, *t.email, "nobody has the address or user name %s; 'crmgate user list' shows who is there, and with --deleted who was removed")
 }
 
 // one returns the only account that was found.

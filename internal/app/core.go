@@ -39,6 +39,7 @@ type Core struct {
 	Mail     *mail.Sender
 	Accounts *account.Service
 	Factors  *mfa.Service
+	events   *countedEvents
 	// Tokens are the access tokens of programs.
 	Tokens *bearer.Service
 	// Admins knows who administers the gateway.
@@ -66,7 +67,8 @@ func (c *Core) open(ctx context.Context) error {
 		return err
 	}
 	c.DB.Log = c.Log
-	c.Audit = c.DB
+	c.events = newCountedEvents(c.DB, cfg)
+	c.Audit = c.events
 	if c.Sealer, err = c.openSealer(ctx); err != nil {
 		return err
 	}
