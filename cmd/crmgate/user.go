@@ -160,7 +160,7 @@ func newUserShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			v := shown{Account: a, LockedUntil: locked, Factors: append([]mfa.Enrolment{}, factors...), Sessions: sessionLines(list)}
+			v := shown{Account: a, LockedUntil: locked, Factors: append([]mfa.Enrolment{}, factors...), Sessions: sessionLines(list, time.Now())}
 			if *asJSON {
 				return printJSON(cmd.OutOrStdout(), v)
 			}

@@ -51,6 +51,14 @@ type Core struct {
 	redis *redisstore.Store
 }
 
+// partError says which section of the configuration kept the stores from being opened.
+type partError struct {
+	part string
+	error
+}
+
+func (e partError) Unwrap() error { return e.error }
+
 // OpenCore opens the stores and puts the rules about accounts on top of them.
 func OpenCore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Core, error) {
 	c := &Core{Config: cfg, Log: log}
@@ -75,7 +83,7 @@ func (c *Core) open(ctx context.Context) error {
 	var store session.Store = c.DB
 	if cfg.Session.Store == "redis" {
 		if c.redis, err = redisstore.Open(ctx, cfg.Redis); err != nil {
-			return err
+			return partError{"redis", err}
 		}
 		store = c.redis
 	}

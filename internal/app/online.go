@@ -12,6 +12,7 @@ import (
 	"crmgate/internal/config"
 	"crmgate/internal/fault"
 	"crmgate/internal/identity"
+	"crmgate/internal/mail"
 	"crmgate/internal/proxy"
 )
 
@@ -20,13 +21,35 @@ import (
 func Online(ctx context.Context, cfg *config.Config, log *slog.Logger) []config.Finding {
 	c, err := OpenCore(ctx, cfg, log)
 	if err != nil {
-		return []config.Finding{{Path: "storage", Message: "does not work: " + told(err), Hint: "the gateway does not start without it"}}
+		return append([]config.Finding{{Path: part(err), Message: "does not work: " + told(err), Hint: "the gateway does not start without it"}},
+			probeWithoutStores(ctx, cfg, log)...)
 	}
 	defer func() {
 		if err := c.Close(); err != nil {
 			log.Warn("close stores", "error", err)
 		}
 	}()
+	return c.probe(ctx)
+}
+
+// part is the section of what kept the stores from being opened.
+func part(err error) string {
+	if p := (partError{}); errors.As(err, &p) {
+		return p.part
+	}
+	return "storage"
+}
+
+// probeWithoutStores tries what can be tried while they do not work: on a bad day it is seldom one thing alone.
+func probeWithoutStores(ctx context.Context, cfg *config.Config, log *slog.Logger) []config.Finding {
+	c := &Core{Config: cfg, Log: log}
+	var err error
+	if c.Realms, err = c.openProviders(); err != nil {
+		return nil // which is what kept the stores from being opened
+	}
+	if cfg.Mail.Enabled() {
+		c.Mail = &mail.Sender{Config: cfg.Mail, Log: log}
+	}
 	return c.probe(ctx)
 }
 
@@ -42,7 +65,10 @@ type probe struct {
 
 // probe tries everything at once, each for ten seconds at most.
 func (c *Core) probe(ctx context.Context) []config.Finding {
-	probes := []probe{{path: "storage", hint: "is the database running?", try: c.DB.Ping}}
+	var probes []probe
+	if c.DB != nil {
+		probes = append(probes, probe{path: "storage", hint: "is the database running?", try: c.DB.Ping})
+	}
 	if c.redis != nil {
 		probes = append(probes, probe{path: "redis", hint: "is Redis running, and are user and password right?", try: c.redis.Ping})
 	}
@@ -62,8 +88,10 @@ func (c *Core) probe(ctx context.Context) []config.Finding {
 		}
 	}
 	if c.Mail != nil {
-		probes = append(probes, probe{path: "mail.smtp", hint: "check host, port, security and credentials", try: c.Mail.Ping},
-			probe{path: "mail", hint: "'crmgate mail list' says why", try: c.mailIsStuck})
+		probes = append(probes, probe{path: "mail.smtp", hint: "check host, port, security and credentials", try: c.Mail.Ping})
+	}
+	if c.Mail != nil && c.DB != nil {
+		probes = append(probes, probe{path: "mail", hint: "'crmgate mail list' says why", try: c.mailIsStuck})
 	}
 	for i, u := range c.Config.Upstreams {
 		for j, raw := range u.URLs {

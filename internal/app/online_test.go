@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"crmgate/internal/app"
 )
 
@@ -50,6 +52,20 @@ func TestOnlineNamesWhatIsWrong(t *testing.T) {
 		}
 		online(t, well, fmt.Sprintf(provider, fakeDiscovery(t, 20*time.Second)), "")
 	})
+}
+
+// A store that is down must not hide what else is.
+func TestOnlineTriesTheRestWithoutStores(t *testing.T) {
+	cfg := loaded(t, fmt.Sprintf("server: {public_url: http://127.0.0.1:1, data_dir: %q}\nupstreams: [{id: crm, urls: [\"http://127.0.0.1:1\"]}]\n"+
+		"mail: {from: a@b.test, smtp: {host: 127.0.0.1, port: 1, security: none}}\nsession: {store: redis}\nredis: {addresses: [\"127.0.0.1:1\"]}\n"+
+		"providers: [{id: contoso, type: oidc, issuer: \"http://127.0.0.1:1\", client_id: crm, client_secret: s}]\n", t.TempDir()))
+	var got []string
+	for _, f := range app.Online(t.Context(), cfg, slog.New(slog.DiscardHandler)) {
+		got = append(got, f.Path)
+	}
+	if diff := cmp.Diff([]string{"redis", "providers[0]", "mail.smtp", "upstreams[0].urls[0]"}, got); diff != "" {
+		t.Errorf("places (-want +got):\n%s", diff)
+	}
 }
 
 // fakeDiscovery is as much of a provider as `check --online` asks.

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// settlePaths makes every path that ends in _file or _dir absolute, and notes those that cannot be read. Those are emptied
+// settlePaths makes every path that ends in _file or _dir absolute, and breach_check where it is no address, and notes those that cannot be read. Those are emptied
 // then: a package's Validate may open what it is given, and must not be made to open a pipe or a device.
 func settlePaths(v reflect.Value, at path, f files, r *Report) {
 	switch {
@@ -21,7 +21,7 @@ func settlePaths(v reflect.Value, at path, f files, r *Report) {
 				settlePaths(inner, where, f, r)
 				continue
 			}
-			if inner.String() == "" || !isPath(fd.key) {
+			if inner.String() == "" || !isPath(fd.key) && !(fd.key == "breach_check" && !strings.Contains(inner.String(), "://")) {
 				continue
 			}
 			inner.SetString(f.resolve(inner.String()))
