@@ -42,7 +42,7 @@ that failed and the request. Where it is not found here, the gateway's log has a
 	reference := cmd.Flags().String("reference", "", "only the events with this reference `ID`, as an error page shows it")
 	since := sinceFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return withCore(cmd, *file, func(ctx context.Context, c *app.Core) error {
+		return withRecords(cmd, *file, func(ctx context.Context, c *app.Core) error {
 			f := audit.Filter{Limit: int(*limit), Reference: *reference, Since: since.start(time.Now())}
 			for _, k := range *kinds {
 				f.Kinds = append(f.Kinds, audit.Kind(k))
@@ -157,7 +157,7 @@ func newAuditExportCommand() *cobra.Command {
 	since := sinceFlag(cmd)
 	cmd.Flags().Bool("json", true, "as every listing has it; there is nothing else")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return withCore(cmd, *file, func(ctx context.Context, c *app.Core) error {
+		return withRecords(cmd, *file, func(ctx context.Context, c *app.Core) error {
 			events, err := c.DB.ListEvents(ctx, audit.Filter{Since: since.start(time.Now())})
 			if err != nil {
 				return err

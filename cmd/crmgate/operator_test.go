@@ -49,6 +49,26 @@ func TestOperator(t *testing.T) {
 	}
 }
 
+// Why somebody was kept out can be looked up while the store of sessions is down.
+func TestRecordsWithoutTheSessionStore(t *testing.T) {
+	dir := t.TempDir()
+	cfg := filepath.Join(dir, "crmgate.yaml")
+	yaml := fmt.Sprintf("server: {public_url: http://127.0.0.1:8080, data_dir: %q}\nupstreams: [{id: crm, urls: [http://127.0.0.1:1]}]\nlocal: {reset: {enabled: false}}\n"+
+		"session: {store: redis}\nredis: {addresses: [\"127.0.0.1:1\"]}\n", filepath.Join(dir, "data"))
+	if err := os.WriteFile(cfg, []byte(yaml), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for args, want := range map[string]int{
+		"audit list": 0, "audit export": 0, "user list": 0, "mail list": 0, "token list": 0,
+		"session list": 1, "user revoke --email pat": 1, // these are about sessions
+	} {
+		var stdout, stderr bytes.Buffer
+		if code := run(t.Context(), append(strings.Fields(args), "-c", cfg), &stdout, &stderr); code != want {
+			t.Errorf("%s: exit %d, want %d: %s", args, code, want, &stderr)
+		}
+	}
+}
+
 // lines is a log that another goroutine writes.
 type lines struct {
 	mu  sync.Mutex

@@ -96,7 +96,7 @@ func newUserListCommand() *cobra.Command {
 	email := cmd.Flags().String("email", "", "only this `ADDRESS`")
 	deleted := cmd.Flags().Bool("deleted", false, "list removed accounts, which can be restored")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return withCore(cmd, *file, func(ctx context.Context, c *app.Core) error {
+		return withRecords(cmd, *file, func(ctx context.Context, c *app.Core) error {
 			list, err := c.Accounts.Store.ListAccounts(ctx, account.Filter{Email: identity.Normalize(*email), Deleted: *deleted})
 			if err != nil {
 				return err
