@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -92,7 +93,7 @@ func Explain(cfg *config.Config, q Question) (Explanation, error) {
 		a.Outcome = "refused (403)"
 	}
 	if d.Outcome == policy.Allowed {
-		a.Headers, err = explainHeaders(e.Upstream, q, providerID)
+		a.Headers, err = explainHeaders(cfg, e.Upstream, q, providerID)
 	}
 	return a, err
 }
@@ -171,7 +172,7 @@ func newJudge(cfg *config.Config) (*gateway.Handler, *url.URL, error) {
 	return &gateway.Handler{Rules: rules, Folded: folded, Routes: gateway.NewRoutes(all), PublicURL: public, Prefix: cfg.Server.PathPrefix}, public, nil
 }
 
-func explainHeaders(u *proxy.Upstream, q Question, providerID string) ([]NamedHeader, error) {
+func explainHeaders(cfg *config.Config, u *proxy.Upstream, q Question, providerID string) ([]NamedHeader, error) {
 	id, err := u.Identify(proxy.Person{
 		ID: "(account id)", Email: q.Email, Name: "(name)", Username: "(user name)", Groups: q.Groups, Provider: providerID,
 	})
@@ -185,6 +186,17 @@ func explainHeaders(u *proxy.Upstream, q Question, providerID string) ([]NamedHe
 	var out []NamedHeader
 	for _, name := range slices.Sorted(maps.Keys(h)) {
 		out = append(out, NamedHeader{name, strings.Join(h[name], ", ")})
+	}
+	for _, c := range cfg.Upstreams {
+		if c.ID != u.Config().ID {
+			continue
+		}
+		if c.Identity.Assertion.Enabled {
+			out = append(out, NamedHeader{proxy.AssertionHeader, "(a signed JWT for " + cmp.Or(c.Identity.Assertion.Audience, c.ID) + ")"})
+		}
+		if name := c.Identity.SecretHeader.Name; name != "" {
+			out = append(out, NamedHeader{name, "(the secret)"})
+		}
 	}
 	return out, nil
 }
