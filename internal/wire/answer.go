@@ -38,7 +38,9 @@ type Answer struct {
 	framing framing
 	// left is what is missing of the body, or of the chunk.
 	left int64
-	done bool
+	// ended is true where a chunk was read and the CRLF behind it was not.
+	ended bool
+	done  bool
 }
 
 // exchange sends the head and reads answers until the final one.
@@ -111,8 +113,10 @@ func (a *Answer) Read(p []byte) (int, error) {
 	case a.left == 0 && a.framing == byLength:
 		a.done = true
 		return n, io.EOF
-	case a.left == 0: // the end of a chunk
-		return n, a.crlf()
+	case a.left == 0:
+		// Its CRLF is read with the next chunk: some servers send both together, and nobody must wait for that to see this one.
+		a.ended = true
+		return n, nil
 	case err == io.EOF:
 		err = io.ErrUnexpectedEOF
 	}
@@ -181,6 +185,12 @@ var errChunk = errors.New("read answer: bad chunk")
 
 // nextChunk reads the line before a chunk, and what follows the last one.
 func (a *Answer) nextChunk() error {
+	if a.ended {
+		if err := a.crlf(); err != nil {
+			return err
+		}
+		a.ended = false
+	}
 	line, err := a.line(maxChunkLine)
 	if err != nil {
 		return err
