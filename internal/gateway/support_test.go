@@ -182,7 +182,7 @@ func listen(t testing.TB, h http.Handler) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &http.Server{Handler: h, DisableGeneralOptionsHandler: true, ErrorLog: slog.NewLogLogger(slog.NewTextHandler(io.Discard, nil), slog.LevelError)}
+	srv := &http.Server{Handler: h, DisableGeneralOptionsHandler: true, ConnState: middleware.Hijacked, ErrorLog: slog.NewLogLogger(slog.NewTextHandler(io.Discard, nil), slog.LevelError)}
 	go srv.Serve(middleware.Framing{Listener: ln}) // as package app does
 	t.Cleanup(func() { srv.Close() })
 	return ln.Addr().String()
