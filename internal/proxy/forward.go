@@ -139,7 +139,9 @@ func (u *Upstream) forwarded(o audit.Origin) [5]field {
 // bytes that the client sent would not be the ones that the CRM gets.
 func (u *Upstream) address(out, in *http.Request, path Path, e *endpoint) {
 	out.URL = &url.URL{Scheme: e.scheme, Host: e.host, Opaque: e.base + path.Target}
-	out.RequestURI, out.Close = "", false
+	out.RequestURI = ""
+	// A CRM that does not look for a body here takes it for the next request on the connection, with any identity that stands in it.
+	out.Close = in.ContentLength != 0 && (in.Method == http.MethodGet || in.Method == http.MethodHead || in.Method == http.MethodOptions)
 	if out.Host = in.Host; !u.cfg.PreserveHost {
 		out.Host = e.host
 	}
@@ -168,7 +170,7 @@ func (u *Upstream) announced(trailer http.Header) http.Header {
 	}
 	out := http.Header{}
 	for name := range trailer {
-		if !u.Names.refused(name, u.cfg.UnderscoreHeaders) && !hopByHop(name) {
+		if !u.Names.refused(name, u.cfg.UnderscoreHeaders) && trailable(name) {
 			out[name] = nil
 		}
 	}
