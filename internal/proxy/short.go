@@ -78,7 +78,7 @@ func (u *Upstream) shortcut(w http.ResponseWriter, r *http.Request, path Path, i
 	now := u.now()
 	cookies, expire := r.Header["Cookie"], []string(nil)
 	if u.Names.bound && len(cookies) > 0 {
-		cookies, expire = u.unbind(cookies, id.tagOrNobodys())
+		cookies, expire = u.unbind(cookies, id.bondOrNobodys())
 	}
 	if err := u.head(&sr.Head, r, path, id, e, cookies, now); err != nil {
 		u.Fail.Fail(w, r, err)
