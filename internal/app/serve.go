@@ -90,6 +90,9 @@ func (a *App) shutDown(servers []*http.Server) error {
 	return nil
 }
 
+// bodyPatience is how long the rest of a body that nobody reads may take.
+const bodyPatience = 20 * time.Second
+
 func (a *App) newServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,

@@ -13,7 +13,8 @@
 //     nobody, not the balancer.
 //   - net/http takes some requests whose length or lines others read in another way. Framing refuses them, also within TLS (SecureFraming): a
 //     proxy in front that speaks TLS to us reads them, too. HTTP/2 is framed in one way only.
-//   - Order: Origin, AccessLog, Recover, then the rest. The log needs the origin, and must see the status that Recover gives.
+//   - net/http waits for bodies that nobody reads. Bodies does not let it, or whoever sends none could not even be refused.
+//   - Order: Bodies, Origin, AccessLog, Recover, then the rest. The log needs the origin, and must see the status that Recover gives.
 //   - Secure headers are for what lies below the gateway's prefix only. The CRM's answers are the CRM's. What a page may load is package
 //     page's to say, because pages also stand in for the CRM's where that is refused or down.
 package middleware
