@@ -57,20 +57,30 @@ func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, path Path, i
 		return
 	}
 	early := &early{w: w, upstream: u}
-	out := r.WithContext(early.trace(r.Context()))
+	ctx := early.trace(r.Context())
+	var wait waiting
+	if id != nil { // an answer that is waited for ends with the session, too
+		ctx, wait.cancel = context.WithCancel(ctx)
+		defer wait.cancel()
+	}
+	out := r.WithContext(ctx)
 	var sent *body
 	if r.ContentLength == 0 {
 		out.Body = nil // lets the Transport try again on a connection that the CRM had closed
 	} else if r.Body != nil {
-		sent = &body{from: r, to: out}
+		wait.from, sent = w, &body{from: r, to: out}
 		out.Body, out.Trailer = sent, u.announced(r.Trailer)
 	}
-	u.flights.add(r.Context(), &early.flight, id, sent.closer(), now)
+	u.flights.add(r.Context(), &early.flight, id, wait, now)
 	defer u.flights.done(&early.flight)
 	res, err := u.attempt(out, r, path, id, early, &sent, e, again)
 	defer sent.Close() // the Transport may still be reading when it has given up
 	early.finish()
 	if err != nil {
+		if !u.flights.hold(&early.flight, nil) {
+			u.Fail.Fail(w, r, errSessionEnded)
+			return
+		}
 		u.fail(w, r, err, sent.broken())
 		return
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"time"
 )
@@ -159,10 +158,6 @@ func (a *Answer) WriteTo(w io.Writer) (int64, error) {
 	a.done = true
 	return total, nil
 }
-
-// Conn returns the connection, for one purpose: to be closed by another goroutine while the answer is read, which then ends with an error.
-// It must not be touched any more once Close is called.
-func (a *Answer) Conn() net.Conn { return a.conn.Conn }
 
 // Close gives the connection back where the answer was read to its end and nothing came after it, and closes it otherwise.
 func (a *Answer) Close() {
