@@ -157,7 +157,7 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 	}
 	pages := &web.Handler{
 		Flow: flow, Logouts: flow, Universal: flow, StepUps: flow, Notices: a.Accounts,
-		OwnAccount: a.Accounts, OwnSessions: a.Sessions, Events: a.DB, Audit: a.Audit, TokenLifetime: cfg.Tokens.MaxLifetime,
+		OwnAccount: a.Accounts, OwnSessions: a.Sessions, Find: a.Accounts.Find, Events: a.DB, Audit: a.Audit, TokenLifetime: cfg.Tokens.MaxLifetime,
 		ReportsTo: cfg.Branding.Support.Email != "" && cfg.Mail.Enabled(),
 		Accounts:  a.Accounts, Sessions: a.Sessions, Realms: a.Realms, Pages: a.Pages, Prefix: prefix,
 		BaseURL: a.baseURL(), Secure: a.Sessions.Secure,
