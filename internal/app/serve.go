@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -83,6 +82,9 @@ func (a *App) shutDown(servers []*http.Server) error {
 	return nil
 }
 
+// bodyPatience is how long the rest of a body that nobody reads may take.
+const bodyPatience = 20 * time.Second
+
 func (a *App) newServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
@@ -92,8 +94,9 @@ func (a *App) newServer(h http.Handler) *http.Server {
 		// Or net/http answers "OPTIONS *" by itself.
 		DisableGeneralOptionsHandler: true,
 		// A peer that is gone without a word must not keep its streams, nor one that takes nothing what it was sent.
-		HTTP2:    &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second, WriteByteTimeout: time.Minute, MaxConcurrentStreams: 250},
-		ErrorLog: slog.NewLogLogger(a.Log.Handler(), slog.LevelDebug),
+		HTTP2:     &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second, WriteByteTimeout: time.Minute, MaxConcurrentStreams: 250},
+		ConnState: middleware.Hijacked,
+		ErrorLog:  slog.NewLogLogger(a.Log.Handler(), slog.LevelDebug),
 	}
 }
 
@@ -116,11 +119,11 @@ func (a *App) listen(ctx context.Context) (net.Listener, error) {
 	if cfg.ProxyProtocol {
 		l = &middleware.ProxyProtocol{Listener: l, Trusted: trusted}
 	}
-	if secure == nil { // with TLS nobody stands between the client and us who could read its lines in another way
+	if secure == nil {
 		return middleware.Framing{Listener: l}, nil
 	}
 	a.front = append(a.front, beside)
-	return tls.NewListener(l, secure), nil
+	return &middleware.SecureFraming{Listener: l, Config: secure}, nil
 }
 
 // listenHTTP opens the listener for those who come without https.

@@ -158,38 +158,55 @@ func TestTheCRMsSessionFollowsOurs(t *testing.T) {
 func TestBoundCookiesOnTheWire(t *testing.T) {
 	up := record(t)
 	answers := answering(t, map[string]string{"/a/b": "HTTP/1.1 200 OK\nContent-Length: 0\n" +
-		"Set-Cookie: S=1; Path=/; HttpOnly\nSet-Cookie: T=\"x y\"; Domain=example.com; Secure; HTTPONLY\nSet-Cookie: R=2\nSet-Cookie: nothing\nSet-Cookie: =odd\n" +
+		"Set-Cookie: S=1; Path=/; HttpOnly\nSet-Cookie: T=\"x y\"; Domain=example.com; Secure; HTTPONLY\nSet-Cookie:  SID_a = 1\nSet-Cookie: R=2\nSet-Cookie: nothing\nSet-Cookie: =odd\n" +
 		"Set-Cookie: crmgate_bound_S=evil\nSet-Cookie: crmgate_session=evil\n\n"})
 	bind := func(s *setup) { s.upstreams[0].Cookies = proxy.CookiesConfig{Bind: true, Clear: []string{"SID*"}} }
 	res := guard(t, answers, bind).get("GET /a/b", asAnn)
 	lines := res.Header["Set-Cookie"]
-	if len(lines) != 4 {
+	if len(lines) != 5 {
 		t.Fatalf("%q", lines)
 	}
-	tag := strings.TrimSuffix(strings.TrimPrefix(lines[0], "S=1"), "; Path=/; HttpOnly")
-	if !strings.HasPrefix(tag, "~crmgate.") || lines[1] != `T="x y"`+tag+"; Domain=example.com; Secure; HTTPONLY" || lines[2] != "R=2" ||
-		!strings.HasPrefix(lines[3], "crmgate_bound_R="+tag[len("~crmgate."):]+".") || !strings.HasSuffix(lines[3], "; HttpOnly") {
+	// sealed returns a cookie with its tag, of which the length is known.
+	sealed := func(line, pair, attributes string) string {
+		c, rest, _ := strings.Cut(line, ";")
+		if !strings.HasPrefix(c, pair+"~crmgate.") || len(c) != len(pair)+len("~crmgate.")+16 || rest != attributes {
+			t.Errorf("%q", line)
+		}
+		return c
+	}
+	s := sealed(lines[0], "S=1", " Path=/; HttpOnly")
+	quoted := sealed(lines[1], `T="x y"`, " Domain=example.com; Secure; HTTPONLY")
+	declared := strings.Replace(sealed(lines[2], "SID_a = 1", ""), " = ", "=", 1) // as a browser sends it back
+	if lines[3] != "R=2" || !strings.HasPrefix(lines[4], "crmgate_bound_R=") || !strings.HasSuffix(lines[4], "; HttpOnly") {
 		t.Errorf("%q", lines)
 	}
-	beside, _, _ := strings.Cut(lines[3], ";")
+	beside, _, _ := strings.Cut(lines[4], ";")
+	side, _, _ := strings.Cut(strings.TrimPrefix(beside, "crmgate_bound_R="), ".")
+	const others = "~crmgate.AAAAAAAAAAAAAAAA"
+	tag := strings.TrimPrefix(s, "S=1")
 	g := guard(t, up.url, bind)
-	other := strings.Replace(tag, tag[10:11], "_", 1)
 	for _, tc := range []struct {
 		name, cookie, want string
 		expired            int
 	}{
-		{"tagged", "S=1" + tag, "S=1", 0},
-		{"of another session", "S=1" + other + "; x=1", "x=1", 0},
-		{"declared and tagged", "SID_a=1" + tag, "SID_a=1", 0},
+		{"tagged", s, "S=1", 0},
+		{"of another session", "S=1" + others + "; x=1", "x=1", 0},
+		{"another value with our own tag", "S=2" + tag + "; x=1", "x=1", 0},
+		{"another cookie with our own tag", "Q=1" + tag + "; x=1", "x=1", 0},
+		{"with the tag of one beside another", "S=2~crmgate." + side + "; x=1", "x=1", 0},
+		{"declared and tagged", declared, "SID_a=1", 0},
 		{"declared and not tagged", "SID_a=1; x=1", "x=1", 0},
+		{"declared, in other letters", "sid_A=1; x=1", "x=1", 0},
+		{"declared, as PHP reads it", "SID.a=1; SID_a[]=1; SID_a[x]=1; SID+a=1; SID a=1; x=1", "x=1", 0},
+		{"declared and encoded", "%53ID_a=1; \"SID_a\"=1; SID_a%20=1; x=1", "x=1", 0},
 		{"a script's own", "x=~crmgate.", "x=~crmgate.", 0},
 		{"beside", "R=2; " + beside, "R=2", 0},
 		{"overwritten by a script", "R=3; " + beside, "R=3", 0},
-		{"beside, of another session", "R=2; y=1; " + strings.Replace(beside, tag[9:], other[9:], 1), "y=1", 2},
+		{"beside, of another session", "R=2; y=1; " + strings.Replace(beside, side, others[9:], 1), "y=1", 2},
 		{"beside, of another session, nonsense", "R=2; y=1; crmgate_bound_R=x", "y=1", 0},
 		{"beside, that would write attributes", "R=2; y=1; crmgate_bound_R=x.IGEgLzsgTWF4LUFnZT05OTk", "y=1", 0},
 		{"beside our own cookie", "crmgate_bound_crmgate_session=x." + strings.Split(beside, ".")[1] + "; y=1", "y=1", 0},
-		{"quoted", `T="x y"` + tag, `T="x y"`, 0},
+		{"quoted", quoted, `T="x y"`, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			res := g.get("GET /a/b", "Cookie: crmgate_session=ann; "+tc.cookie)
@@ -207,7 +224,7 @@ func TestBoundCookiesOnTheWire(t *testing.T) {
 		})
 	}
 	// The same on a WebSocket.
-	g.raw("GET /ws HTTP/1.1\r\nHost: crm.example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nCookie: crmgate_session=ann; S=1" + tag + "; SID_a=1; Q=1" + other + "\r\n\r\n")
+	g.raw("GET /ws HTTP/1.1\r\nHost: crm.example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nCookie: crmgate_session=ann; " + s + "; SID_a=1; Q=1" + others + "\r\n\r\n")
 	if diff := cmp.Diff([]string{"S=1"}, up.one(t).header["Cookie"]); diff != "" {
 		t.Error(diff)
 	}

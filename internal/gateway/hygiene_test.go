@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -178,8 +179,9 @@ func TestTrailers(t *testing.T) {
 	up := record(t)
 	g := guard(t, up.url, nil)
 	res := g.raw("POST /x HTTP/1.1\r\nHost: crm.example.com\r\nConnection: close\r\n" + asAnn + "\r\nTransfer-Encoding: chunked\r\nTe: trailers\r\n" +
-		"Trailer: X-Sum, X-Forwarded-User, x_forwarded_user, X.Forwarded.Groups\r\n\r\n" +
-		"5\r\nhello\r\n0\r\nX-Sum: 42\r\nX-Forwarded-User: evil\r\nx_forwarded_user: evil\r\nX.Forwarded.Groups: evil\r\nX-Crmgate-Assertion: evil\r\nX-Unannounced: evil\r\n\r\n")
+		"Trailer: X-Sum, X-Forwarded-User, x_forwarded_user, X.Forwarded.Groups, Host, Cookie, Authorization\r\n\r\n" +
+		"5\r\nhello\r\n0\r\nX-Sum: 42\r\nX-Forwarded-User: evil\r\nx_forwarded_user: evil\r\nX.Forwarded.Groups: evil\r\nX-Crmgate-Assertion: evil\r\nX-Unannounced: evil\r\n" +
+		"Host: evil\r\nCookie: evil\r\nAuthorization: evil\r\n\r\n")
 	if res.StatusCode != 200 {
 		t.Fatalf("status %d: %s", res.StatusCode, res.body)
 	}
@@ -189,6 +191,28 @@ func TestTrailers(t *testing.T) {
 	}
 	if !strings.HasSuffix(got.raw, "\r\n5\r\nhello\r\n0\r\nX-Sum: 42\r\n\r\n") || got.header["Trailer"][0] != "X-Sum" || got.header["Te"][0] != "trailers" {
 		t.Errorf("the honest trailer is missing:\n%s", got.raw)
+	}
+}
+
+// TestABodyThatMayBeOverlooked: a CRM that does not read the body of a GET would take it for the next request on the connection. So there is
+// no next one.
+func TestABodyThatMayBeOverlooked(t *testing.T) {
+	up := record(t)
+	g := guard(t, up.url, nil)
+	const hidden = "GET /internal HTTP/1.1\r\nHost: crm.example.com\r\nX-Forwarded-User: evil\r\n\r\n"
+	for _, head := range []string{"GET /x", "HEAD /x", "OPTIONS /x", "GET /socket", "POST /x"} {
+		upgrade := ""
+		if strings.HasSuffix(head, "socket") {
+			upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+		}
+		g.raw(head + " HTTP/1.1\r\nHost: crm.example.com\r\n" + asAnn + "\r\n" + upgrade + "Content-Length: " + strconv.Itoa(len(hidden)) + "\r\n\r\n" + hidden)
+		got := up.one(t)
+		if closes := slices.Equal(got.header["Connection"], []string{"close"}); closes != !strings.HasPrefix(head, "POST") {
+			t.Errorf("%s: Connection: %q", head, got.header["Connection"])
+		}
+		if got.header["Upgrade"] != nil {
+			t.Errorf("%s: an upgrade with a body was passed on", head)
+		}
 	}
 }
 

@@ -269,7 +269,7 @@ func TestAnswersPassAsTheyAre(t *testing.T) {
 		"/odd":      "HTTP/1.1 499 Odd\nX-Twice: a\nX-Twice: b\nDate: Mon, 01 Jan 2024 00:00:00 GMT\nContent-Length: 15\n\n<html>no type</",
 		"/gzip":     "HTTP/1.1 200 OK\nContent-Encoding: gzip\nContent-Length: 4\n\n\x1f\x8b\x08\x00",
 		"/trailers": "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\nTrailer: X-Sum\n\n5\nhello\n0\nX-Sum: 42\n\n",
-		"/hidden":   "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n5\nhello\n0\nX-Sum: 42\n\n",
+		"/hidden":   "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n5\nhello\n0\nX-Sum: 42\nContent-Length: 3\nTransfer-Encoding: chunked\nSet-Cookie: a=1\n\n",
 	})
 	g := guard(t, up, nil)
 	for _, tc := range []struct {

@@ -171,7 +171,7 @@ func guard(t testing.TB, upstream string, change func(*setup)) *gate {
 			fmt.Fprintf(w, "own %s %s", r.URL.Path, r.URL.RawQuery)
 		})}
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	g.addr = listen(t, middleware.Origin(st.trusted, middleware.AccessLog(quiet, "/_gate", middleware.Recover(plainFail{t}, quiet, g.handler))))
+	g.addr = listen(t, middleware.Bodies(20*time.Second, middleware.Origin(st.trusted, middleware.AccessLog(quiet, "/_gate", middleware.Recover(plainFail{t}, quiet, g.handler)))))
 	return g
 }
 
@@ -182,7 +182,7 @@ func listen(t testing.TB, h http.Handler) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &http.Server{Handler: h, DisableGeneralOptionsHandler: true, ErrorLog: slog.NewLogLogger(slog.NewTextHandler(io.Discard, nil), slog.LevelError)}
+	srv := &http.Server{Handler: h, DisableGeneralOptionsHandler: true, ConnState: middleware.Hijacked, ErrorLog: slog.NewLogLogger(slog.NewTextHandler(io.Discard, nil), slog.LevelError)}
 	go srv.Serve(middleware.Framing{Listener: ln}) // as package app does
 	t.Cleanup(func() { srv.Close() })
 	return ln.Addr().String()

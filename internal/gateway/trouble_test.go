@@ -22,13 +22,15 @@ func TestUpstreamTrouble(t *testing.T) {
 		case <-time.After(5 * time.Second):
 		}
 	}))
-	odd := answering(t, map[string]string{"/": "SSH-2.0-OpenSSH_9.2\n", "/101": "HTTP/1.1 101 Switching Protocols\nConnection: Upgrade\nUpgrade: h2c\n\n", "/empty": ""})
+	odd := answering(t, map[string]string{"/": "SSH-2.0-OpenSSH_9.2\n", "/101": "HTTP/1.1 101 Switching Protocols\nConnection: Upgrade\nUpgrade: h2c\n\n", "/empty": "",
+		"/099": "HTTP/1.1 099 Odd\nContent-Length: 0\n\n"})
 	for _, tc := range []struct{ name, upstream, path, text string }{
 		{"down", "http://" + closed.Addr().String(), "/", "unreachable: The application behind this address does not answer"},
 		{"slow", "http://" + slow, "/", "timeout: The application behind this address took too long"},
 		{"no HTTP", odd, "/", "unreachable"},
 		{"no answer", odd, "/empty", "unreachable"},
 		{"an upgrade that nobody asked for", odd, "/101", "unreachable"},
+		{"no status", odd, "/099", "unreachable"},
 		{"https where there is none", strings.Replace(odd, "http:", "https:", 1), "/", "unreachable"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

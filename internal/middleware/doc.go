@@ -11,9 +11,10 @@
 //   - The PROXY protocol is spoken where the configuration says so and with those peers only that are trusted proxies, and never guessed. Version
 //     2 alone: it has a length, a form and a checksum, so there is one parser to trust. Who sits behind a header without an address is
 //     nobody, not the balancer.
-//   - net/http takes some requests whose length or lines others read in another way. Framing refuses them on the plain listener, where a proxy
-//     may stand in front; with TLS the other end is the client itself, and whatever passes is framed anew anyway.
-//   - Order: Origin, AccessLog, Recover, then the rest. The log needs the origin, and must see the status that Recover gives.
+//   - net/http takes some requests whose length or lines others read in another way. Framing refuses them, also within TLS (SecureFraming): a
+//     proxy in front that speaks TLS to us reads them, too. HTTP/2 is framed in one way only.
+//   - net/http waits for bodies that nobody reads. Bodies does not let it, or whoever sends none could not even be refused.
+//   - Order: Bodies, Origin, AccessLog, Recover, then the rest. The log needs the origin, and must see the status that Recover gives.
 //   - Secure headers are for what lies below the gateway's prefix only. The CRM's answers are the CRM's. What a page may load is package
 //     page's to say, because pages also stand in for the CRM's where that is refused or down.
 package middleware

@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"io"
 	"net"
+	"net/http"
 	"strconv"
 )
 
-// Framing is a listener for plain HTTP/1.1 that lets pass only requests about whose lines and length no two servers disagree (RFC 9112, 2.2,
+// Framing is a listener for plain HTTP/1.1 (within TLS: SecureFraming) that lets pass only requests about whose lines and length no two servers disagree (RFC 9112, 2.2,
 // 5.2, 6.3): package net/http also takes a bare LF for the end of a line, a folded line for one, and a Content-Length beside chunks. A
 // proxy in front may see two requests where we see one, or the other way round. Whoever sends such a thing gets 400 and the connection
-// is closed.
+// is closed. Its server must call Hijacked.
 type Framing struct{ net.Listener }
 
 // Accept waits for the next connection.
@@ -31,7 +32,7 @@ const (
 	inChunkLine
 	inChunk
 	inTrailer
-	// free is after a request that may have ended HTTP, or one that net/http refuses and closes the connection for.
+	// free is after the connection was taken for something else than HTTP.
 	free
 )
 
@@ -54,10 +55,10 @@ type framedConn struct {
 	last byte
 	// headLines counts the lines of the head, or of the trailer.
 	headLines int
-	// length and lengths are the last Content-Length and how many there were; coded and upgrade are whether there were those fields.
-	length         int64
-	lengths        int
-	coded, upgrade bool
+	// length and lengths are the last Content-Length and how many there were; coded is whether there was a Transfer-Encoding.
+	length  int64
+	lengths int
+	coded   bool
 	// rest is what is still to be read after something was refused; then comes the end.
 	rest    string
 	refused bool
@@ -83,6 +84,20 @@ func (c *framedConn) Read(p []byte) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// Hijacked is for http.Server.ConnState. What comes over a connection that a handler took (a WebSocket) is no HTTP and passes as it is. A
+// request that merely asks for an upgrade changes nothing: anybody can ask, and the next request on the connection may be another's.
+func Hijacked(c net.Conn, state http.ConnState) {
+	if state != http.StateHijacked {
+		return
+	}
+	switch c := c.(type) {
+	case *framedConn:
+		c.part = free // the server has stopped reading
+	case *secureConn:
+		c.frames.part = free
+	}
 }
 
 // ReadFrom lets the operating system move an answer, as it would without us.
@@ -183,7 +198,7 @@ func (c *framedConn) lineEnded(line []byte) bool {
 
 // field looks at what tells where the body ends.
 func (c *framedConn) field(line []byte) bool {
-	if len(line) == 0 || line[0]|0x20 != 'c' && line[0]|0x20 != 't' && line[0]|0x20 != 'u' {
+	if len(line) == 0 || line[0]|0x20 != 'c' && line[0]|0x20 != 't' {
 		return true
 	}
 	name, value, _ := bytes.Cut(line, []byte{':'})
@@ -200,8 +215,6 @@ func (c *framedConn) field(line []byte) bool {
 			return false
 		}
 		c.coded = true
-	case bytes.EqualFold(name, []byte("upgrade")):
-		c.upgrade = true
 	}
 	return true
 }
@@ -214,8 +227,6 @@ func (c *framedConn) headEnded() bool {
 		c.part = inChunkLine
 	case c.length > 0:
 		c.part, c.left = inBody, c.length
-	case c.upgrade:
-		c.part = free // what comes next may be no HTTP; that of a request that was not upgraded is in net/http's hands
 	default:
 		c.start()
 	}
@@ -224,7 +235,7 @@ func (c *framedConn) headEnded() bool {
 
 // start waits for the next request.
 func (c *framedConn) start() {
-	c.part, c.headLines, c.length, c.lengths, c.coded, c.upgrade = inHead, 0, 0, 0, false, false
+	c.part, c.headLines, c.length, c.lengths, c.coded = inHead, 0, 0, 0, false
 }
 
 func (c *framedConn) bodyEnded() {

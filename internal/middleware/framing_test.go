@@ -3,11 +3,18 @@ package middleware
 import (
 	"bufio"
 	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,7 +51,7 @@ func TestFraming(t *testing.T) {
 		{"a body", "POST /x HTTP/1.1\r\nContent-Length: 7\r\n\r\na\nb\n c\n" + head + "\r\n", -1},
 		{"a body of nothing", "POST /x HTTP/1.1\r\ncontent-length:0\r\n\r\n" + head + "\r\n", -1},
 		{"chunks", "POST /x HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n5;a=b\r\n\n\n\n\n\n\r\nA \r\n0123456789\r\n0\r\nX-Sum: 1\r\n\r\n" + head + "\r\n", -1},
-		{"a WebSocket", "GET /x HTTP/1.1\r\nUpgrade: websocket\r\n\r\n\n\n \n", -1},
+		{"what follows a request for an upgrade", "GET /x HTTP/1.1\r\nUpgrade: websocket\r\n\r\n" + "GET /y HTTP/1.1\nX: a\r\n\r\n", 17 + 20 + 2 + 15},
 		{"a bare LF after the request line", "GET /x HTTP/1.1\nHost: a\r\n\r\n", 15},
 		{"a bare LF after a field", "GET /x HTTP/1.1\r\nHost: a\nX: b\r\n\r\n", 24},
 		{"a bare LF for the end", "GET /x HTTP/1.1\r\nHost: a\r\n\n", 26},
@@ -80,51 +87,141 @@ func TestFraming(t *testing.T) {
 	}
 }
 
-// TestFramingIsRefused sends to a server what must not pass, after a good request on the same connection: it answers 400 and hangs up.
-func TestFramingIsRefused(t *testing.T) {
+// framingServer starts a server behind a listener with these checks; it notes what it served. Over TLS where secure.
+func framingServer(t *testing.T, secure bool) (dial func(protocols ...string) net.Conn, served func() string) {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var served []string
-	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	var mu sync.Mutex
+	var list []string
+	srv := &http.Server{ConnState: Hijacked, ErrorLog: log.New(io.Discard, "", 0), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") == "echo" {
+			c, in, err := w.(http.Hijacker).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\n\r\n")
+			io.Copy(c, in)
+			c.Close()
+			return
+		}
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			w.WriteHeader(400)
 			return
 		}
-		served = append(served, r.URL.Path+string(body))
+		mu.Lock()
+		defer mu.Unlock()
+		list = append(list, fmt.Sprint(r.URL.Path, string(body), r.TLS != nil, r.ProtoMajor))
 	})}
-	go srv.Serve(Framing{ln})
+	var listener net.Listener = Framing{ln}
+	address := ln.Addr().String()
+	if secure {
+		some := httptest.NewUnstartedServer(nil)
+		some.StartTLS() // for its certificate
+		t.Cleanup(some.Close)
+		listener = &SecureFraming{Listener: ln, Config: &tls.Config{Certificates: some.TLS.Certificates, NextProtos: []string{"h2", "http/1.1"}}, Timeout: 300 * time.Millisecond}
+	}
+	go srv.Serve(listener)
 	t.Cleanup(func() { srv.Close() })
-	for _, bad := range []string{
-		"GET /bad HTTP/1.1\nHost: a\n\n", "GET /bad HTTP/1.1\r\nHost: a\nX: y\r\n\r\n", "GET /bad HTTP/1.1\r\nHost: a\r\nX: y\r\n z\r\n\r\n",
-		"POST /bad HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-		"POST /bad HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
-		"POST /bad HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\nhello\r\n0\r\n\r\n",
-		"POST /bad HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloX\r\n0\r\n\r\n",
-	} {
-		served = nil
-		c, err := net.Dial("tcp", ln.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.SetDeadline(time.Now().Add(5 * time.Second))
-		io.WriteString(c, "POST /good HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n\n\n"+bad+"GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n")
-		in := bufio.NewReader(c)
-		var got []int
-		for {
-			res, err := http.ReadResponse(in, nil)
+	return func(protocols ...string) net.Conn {
+			c, err := net.Dial("tcp", address)
 			if err != nil {
-				break
+				t.Fatal(err)
 			}
-			io.Copy(io.Discard, res.Body)
-			got = append(got, res.StatusCode)
+			t.Cleanup(func() { c.Close() })
+			c.SetDeadline(time.Now().Add(5 * time.Second))
+			if secure && protocols == nil {
+				return tls.Client(c, &tls.Config{InsecureSkipVerify: true})
+			} else if secure {
+				return tls.Client(c, &tls.Config{InsecureSkipVerify: true, NextProtos: protocols})
+			}
+			return c
+		}, func() string {
+			mu.Lock()
+			defer mu.Unlock()
+			defer func() { list = nil }()
+			return fmt.Sprint(list)
 		}
-		if fmt.Sprint(got, served) != "[200 400] [/good\n\n]" {
-			t.Errorf("%q: %v, served %q", bad, got, served)
+}
+
+// TestFramingIsRefused sends to a server what must not pass, after a good request on the same connection: it answers 400 and hangs up.
+func TestFramingIsRefused(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		dial, served := framingServer(t, secure)
+		for _, bad := range []string{
+			"GET /bad HTTP/1.1\nHost: a\n\n", "GET /bad HTTP/1.1\r\nHost: a\nX: y\r\n\r\n", "GET /bad HTTP/1.1\r\nHost: a\r\nX: y\r\n z\r\n\r\n",
+			"POST /bad HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+			"POST /bad HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
+			"POST /bad HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\nhello\r\n0\r\n\r\n",
+			"POST /bad HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloX\r\n0\r\n\r\n",
+		} {
+			c := dial()
+			io.WriteString(c, "POST /good HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nContent-Length: 2\r\n\r\n\n\n"+bad+"GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n")
+			in := bufio.NewReader(c)
+			var got []int
+			for {
+				res, err := http.ReadResponse(in, nil)
+				if err != nil {
+					break
+				}
+				io.Copy(io.Discard, res.Body)
+				got = append(got, res.StatusCode)
+			}
+			if is, want := fmt.Sprintf("%v %s", got, served()), fmt.Sprintf("[200 400] [/good\n\n%v 1]", secure); is != want {
+				t.Errorf("%q: %q, want %q", bad, is, want)
+			}
 		}
-		c.Close()
+	}
+}
+
+// TestHijackedConnectionsAreFree takes a connection for something else than HTTP; what then comes is nobody's business.
+func TestHijackedConnectionsAreFree(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		dial, _ := framingServer(t, secure)
+		c := dial("http/1.1")
+		io.WriteString(c, "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+		in := bufio.NewReader(c)
+		if res, err := http.ReadResponse(in, nil); err != nil || res.StatusCode != 101 {
+			t.Fatal(res, err)
+		}
+		const bytes = "\n\n \n\x00\r\n b\n"
+		io.WriteString(c, bytes)
+		got := make([]byte, len(bytes))
+		if _, err := io.ReadFull(in, got); err != nil || string(got) != bytes {
+			t.Errorf("over TLS %v: %q, %v", secure, got, err)
+		}
+	}
+}
+
+// TestSecureFramingServesTheRest: HTTP/2 goes on as it is, a client without TLS is told so, one that says nothing holds up nobody and
+// is given up.
+func TestSecureFramingServesTheRest(t *testing.T) {
+	dial, served := framingServer(t, true)
+	silent := dial("http/1.1").(*tls.Conn).NetConn()
+	client := http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true, DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
+		c := dial("h2").(*tls.Conn)
+		return c, c.Handshake()
+	}}}
+	res, err := client.Get("https://a/two")
+	if err != nil || res.ProtoMajor != 2 {
+		t.Fatal(res, err)
+	}
+	res.Body.Close()
+	if got := served(); got != "[/twotrue 2]" {
+		t.Error(got)
+	}
+	plain := dial("http/1.1").(*tls.Conn).NetConn()
+	io.WriteString(plain, head+"\r\n")
+	if got, _ := io.ReadAll(plain); !strings.HasPrefix(string(got), "HTTP/1.0 400 ") {
+		t.Errorf("without TLS: %q", got)
+	}
+	silent.SetDeadline(time.Now().Add(3 * time.Second))
+	if n, err := silent.Read(make([]byte, 100)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("a client that says nothing: %d bytes, %v", n, err)
 	}
 }
 

@@ -12,6 +12,8 @@ type recorder struct {
 	http.ResponseWriter
 	status int
 	bytes  int64
+	// body is that of the request, nil for none.
+	body *watchedBody
 }
 
 // record wraps w once, however many middlewares ask.
@@ -37,15 +39,20 @@ func (r *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // WriteHeader notes a final status; informational ones pass.
 func (r *recorder) WriteHeader(status int) {
 	if r.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
-		r.status = status
+		r.begin(status)
 	}
 	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) begin(status int) {
+	r.status = status
+	r.body.answered(r.Header())
 }
 
 // Write counts.
 func (r *recorder) Write(p []byte) (int, error) {
 	if r.status == 0 {
-		r.status = http.StatusOK
+		r.begin(http.StatusOK)
 	}
 	n, err := r.ResponseWriter.Write(p)
 	r.bytes += int64(n)
@@ -55,7 +62,7 @@ func (r *recorder) Write(p []byte) (int, error) {
 // ReadFrom counts, and lets the connection take a body straight from another one where it can.
 func (r *recorder) ReadFrom(src io.Reader) (int64, error) {
 	if r.status == 0 {
-		r.status = http.StatusOK
+		r.begin(http.StatusOK)
 	}
 	var n int64
 	var err error

@@ -6,12 +6,44 @@ import "strings"
 // node holds the patterns whose literal beginning ends there. The tree only narrows down what is tried; of all rules that match, the one
 // with the lowest number wins, so the order of the rules decides as if they were read from the top.
 type index struct {
-	children map[string]*index
+	children table[*index]
 	// exact are the rules of patterns that end here, below those that go on with "**" alone. Rules are in rising order everywhere.
 	exact, below []int
 	// byLast are other patterns, by their last segment where that is literal; loose are those where it is not.
-	byLast map[string][]entry
+	byLast table[[]entry]
 	loose  []entry
+}
+
+// table finds a value by a segment. Many nodes have one, and to compare is much cheaper than to hash.
+type table[T any] struct {
+	// first and one are the first that was put; more are the others, nil for none, and lengths has a bit for each length among them.
+	first   string
+	one     T
+	more    map[string]T
+	lengths uint64
+	some    bool
+}
+
+func (t *table[T]) get(segment string) (value T) {
+	if segment == t.first { // an empty table has the zero value there
+		return t.one
+	}
+	if t.lengths>>min(len(segment), 63)&1 == 0 {
+		return value
+	}
+	return t.more[segment]
+}
+
+func (t *table[T]) put(segment string, value T) {
+	if !t.some || segment == t.first {
+		t.first, t.one, t.some = segment, value, true
+		return
+	}
+	if t.more == nil {
+		t.more = map[string]T{}
+	}
+	t.more[segment] = value
+	t.lengths |= 1 << min(len(segment), 63)
 }
 
 // entry is the rest of a pattern, from the first segment on that is not literal.
@@ -23,13 +55,10 @@ type entry struct {
 func (x *index) add(rule int, p pattern) {
 	n := x
 	for len(p) > 0 && p[0].kind == literal {
-		next := n.children[p[0].text]
+		next := n.children.get(p[0].text)
 		if next == nil {
 			next = &index{}
-			if n.children == nil {
-				n.children = map[string]*index{}
-			}
-			n.children[p[0].text] = next
+			n.children.put(p[0].text, next)
 		}
 		n, p = next, p[1:]
 	}
@@ -39,28 +68,25 @@ func (x *index) add(rule int, p pattern) {
 	case len(p) == 1 && p[0].kind == many:
 		n.below = append(n.below, rule)
 	case p[len(p)-1].kind == literal:
-		if n.byLast == nil {
-			n.byLast = map[string][]entry{}
-		}
 		last := p[len(p)-1].text
-		n.byLast[last] = append(n.byLast[last], entry{rule, p})
+		n.byLast.put(last, append(n.byLast.get(last), entry{rule, p}))
 	default:
 		n.loose = append(n.loose, entry{rule, p})
 	}
 }
 
 // find returns the lowest number of a rule that takes the request, len(rules) where none does.
-func (x *index) find(rules []rule, req Request) int {
+func (x *index) find(rules []rule, req *Request) int {
 	best, rest := len(rules), strings.TrimPrefix(req.Path, "/")
 	for n := x; ; {
 		best = first(rules, n.below, req, best)
 		if rest == "" {
 			best = first(rules, n.exact, req, best)
 		}
-		if n.byLast != nil || n.loose != nil {
+		if n.byLast.some || n.loose != nil {
 			best = n.search(rules, rest, req, best)
 		}
-		if rest == "" || n.children == nil {
+		if rest == "" || !n.children.some {
 			return best
 		}
 		var segment string
@@ -69,13 +95,13 @@ func (x *index) find(rules []rule, req Request) int {
 		} else {
 			segment, rest = rest, ""
 		}
-		if n = n.children[segment]; n == nil {
+		if n = n.children.get(segment); n == nil {
 			return best
 		}
 	}
 }
 
-func first(rules []rule, list []int, req Request, best int) int {
+func first(rules []rule, list []int, req *Request, best int) int {
 	for _, i := range list {
 		if i >= best {
 			break
@@ -88,8 +114,8 @@ func first(rules []rule, list []int, req Request, best int) int {
 }
 
 // search tries the patterns that have to be walked. The path is parted only where there are some.
-func (x *index) search(rules []rule, rest string, req Request, best int) int {
-	byLast := x.byLast[last(rest)]
+func (x *index) search(rules []rule, rest string, req *Request, best int) int {
+	byLast := x.byLast.get(last(rest))
 	if len(byLast) == 0 && len(x.loose) == 0 {
 		return best
 	}
@@ -104,7 +130,7 @@ func last(path string) string {
 	return path[strings.LastIndexByte(path, '/')+1:]
 }
 
-func walk(rules []rule, list []entry, path []string, req Request, best int) int {
+func walk(rules []rule, list []entry, path []string, req *Request, best int) int {
 	for i := range list {
 		e := &list[i]
 		if e.rule >= best {

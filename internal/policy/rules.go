@@ -46,7 +46,7 @@ func (r *Rules) UsesMethods() bool { return r.methods }
 // Match returns the index of the rule that holds for a request, -1 for the default. It does not depend on who asks.
 func (r *Rules) Match(req Request) int {
 	req.Method = upper(req.Method)
-	if i := r.index.find(r.rules, req); i < len(r.rules) {
+	if i := r.index.find(r.rules, &req); i < len(r.rules) {
 		return i
 	}
 	return -1
@@ -83,7 +83,7 @@ func newRule(c RuleConfig, name string) rule {
 }
 
 // takes reports whether a rule is about the request's method, in capitals, and upstream.
-func (r *rule) takes(req Request) bool {
+func (r *rule) takes(req *Request) bool {
 	if len(r.cfg.Methods) > 0 && !slices.Contains(r.cfg.Methods, req.Method) {
 		return false
 	}

@@ -130,8 +130,9 @@ func trailers(w http.ResponseWriter, trailer http.Header, announced int) {
 		prefix = http.TrailerPrefix
 	}
 	h := w.Header()
-	delete(trailer, "Set-Cookie") // no browser takes it from there, and none passed a check
 	for name, values := range trailer {
-		h[prefix+name] = values
+		if trailable(name) {
+			h[prefix+name] = values
+		}
 	}
 }

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -59,7 +60,7 @@ func (u *Upstream) stickyKey(r *http.Request, id *Identity) uint64 {
 
 func (u *Upstream) send(out *http.Request, e *endpoint, early *early) (*http.Response, error) {
 	early.connected.Store(false)
-	res, err := e.transport.RoundTrip(out)
+	res, err := roundTrip(e.transport, out)
 	switch {
 	case err == nil:
 		u.note(e, res.StatusCode, true)
@@ -67,6 +68,15 @@ func (u *Upstream) send(out *http.Request, e *endpoint, early *early) (*http.Res
 		u.note(e, 0, early.connected.Load() || len(u.pool.endpoints) == 1)
 	}
 	return res, err
+}
+
+// roundTrip is RoundTrip without answers that have no status: the Transport takes any three digits, and a server of ours cannot pass those on.
+func roundTrip(t *http.Transport, out *http.Request) (*http.Response, error) {
+	res, err := t.RoundTrip(out)
+	if err != nil || res.StatusCode >= 100 {
+		return res, err
+	}
+	return nil, errors.Join(fmt.Errorf("read answer: status %03d", res.StatusCode), res.Body.Close())
 }
 
 // repeatable reports whether a request that brought no answer may be tried at another address: where no connection came about nothing
@@ -95,7 +105,7 @@ func (u *Upstream) open(out, in *http.Request, path Path, id *Identity, e **endp
 		once := out.WithContext(httptrace.WithClientTrace(out.Context(), &httptrace.ClientTrace{
 			GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}))
 		u.address(once, in, path, *e)
-		res, err := (*e).tunnel.RoundTrip(once)
+		res, err := roundTrip((*e).tunnel, once)
 		switch {
 		case err == nil:
 			u.note(*e, res.StatusCode, true)

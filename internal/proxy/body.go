@@ -46,14 +46,6 @@ func (b *body) Close() error {
 // touched reports whether any of it was asked for.
 func (b *body) touched() bool { return b != nil && b.begun.Load() }
 
-// closer is the body, or nothing: an interface that holds a nil pointer is not nil.
-func (b *body) closer() io.Closer {
-	if b == nil {
-		return nil
-	}
-	return b
-}
-
 // broken returns the error that ended the client's side, or nil.
 func (b *body) broken() error {
 	if b == nil {

@@ -12,8 +12,9 @@ import (
 //
 // A CRM that has a session cookie of its own goes on serving the person it first saw, whatever the identity headers say. So a cookie that
 // it sets goes with the session that it was set in, by a tag that only that session has. Two ways, because scripts read cookies:
-//   - One that scripts cannot read (HttpOnly), and one that `clear` names, has the tag at the end of its value while the browser has it.
-//     Value and tag cannot be separated. One that `clear` names and that has no tag is not passed on at all.
+//   - One that scripts cannot read (HttpOnly), and one that `clear` names, has a tag at the end of its value while the browser has it, made
+//     of the session's secret, its name and its value: nobody can put a value there that the CRM did not set in this session. One that
+//     `clear` names, in whatever way a CRM may read its name, and that has no tag is not passed on at all.
 //   - Any other keeps its value, which the CRM's scripts may compare with what they send (XSRF tokens), and gets a cookie beside it that
 //     holds the tag. A script may overwrite the value; a cookie that only scripts made has none beside it and is passed on.
 //
@@ -26,28 +27,45 @@ const (
 	besidePrefix = "crmgate_bound_"
 )
 
-// nobodysTag is the tag of cookies that are set while nobody is signed in.
-var nobodysTag = tag([]byte("nobody"))
+// bond is what cookies are bound to. Key is a secret; tag comes of it and stands in cookies that are beside others.
+type bond struct {
+	key []byte
+	tag string
+}
 
-func tag(key []byte) string {
+// nobodys is the bond of cookies that are set while nobody is signed in.
+var nobodys = newBond("nobody")
+
+func newBond(key string) *bond {
+	return &bond{[]byte(key), tag([]byte(key), "cookies of the CRM")}
+}
+
+func tag(key []byte, what ...string) string {
 	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte("cookies of the CRM"))
+	for _, w := range what {
+		mac.Write([]byte(w))
+	}
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:tagLength*6/8])
 }
 
-// tagOf returns the tag of a person's session. Somebody without one (an API client) has a tag of the account.
-func tagOf(p Person) string {
-	if p.Binding != "" {
-		return tag([]byte("session " + p.Binding))
-	}
-	return tag([]byte("account " + p.ID))
+// seal is the tag of one cookie, read as browsers do: without white space around name and value.
+func (b *bond) seal(name, value string) string {
+	return tag(b.key, "cookie ", strings.Trim(name, " \t"), "=", strings.Trim(value, " \t"))
 }
 
-func (id *Identity) tagOrNobodys() string {
-	if id == nil {
-		return nobodysTag
+// bondOf returns the bond of a person's session. Somebody without one (an API client) has one of the account.
+func bondOf(p Person) *bond {
+	if p.Binding != "" {
+		return newBond("session " + p.Binding)
 	}
-	return id.tag
+	return newBond("account " + p.ID)
+}
+
+func (id *Identity) bondOrNobodys() *bond {
+	if id == nil {
+		return nobodys
+	}
+	return id.bond
 }
 
 // beside is what a cookie beside another says.
@@ -61,11 +79,11 @@ type beside struct {
 
 // unbind returns the Cookie lines as the CRM may see them, and the Set-Cookie lines that remove what belongs to another session. Of
 // the gateway's own cookies only those beside others are taken out.
-func (u *Upstream) unbind(lines []string, tag string) (kept, expire []string) {
+func (u *Upstream) unbind(lines []string, to *bond) (kept, expire []string) {
 	var sides []beside
 	for _, line := range lines {
 		for pair := range strings.SplitSeq(line, ";") {
-			if b, ok := u.readBeside(pair, tag); ok {
+			if b, ok := u.readBeside(pair, to.tag); ok {
 				sides = append(sides, b)
 			}
 		}
@@ -82,7 +100,7 @@ func (u *Upstream) unbind(lines []string, tag string) (kept, expire []string) {
 	for _, line := range lines {
 		var pairs []string
 		for pair := range strings.SplitSeq(line, ";") {
-			if pair, ok := u.passes(strings.Trim(pair, " \t"), tag, foreign); ok {
+			if pair, ok := u.passes(strings.Trim(pair, " \t"), to, foreign); ok {
 				pairs = append(pairs, pair)
 			}
 		}
@@ -94,14 +112,14 @@ func (u *Upstream) unbind(lines []string, tag string) (kept, expire []string) {
 }
 
 // passes returns a cookie as the CRM may see it, or false where it belongs to another session.
-func (u *Upstream) passes(pair, tag string, foreign map[string]bool) (string, bool) {
+func (u *Upstream) passes(pair string, to *bond, foreign map[string]bool) (string, bool) {
 	name, value, _ := strings.Cut(pair, "=")
 	name = strings.Trim(name, " \t")
 	if pair == "" || strings.HasPrefix(name, besidePrefix) {
 		return "", false
 	}
 	if i := len(value) - len(tagMark) - tagLength; i >= 0 && value[i:i+len(tagMark)] == tagMark {
-		if hmac.Equal([]byte(value[i+len(tagMark):]), []byte(tag)) {
+		if hmac.Equal([]byte(value[i+len(tagMark):]), []byte(to.seal(name, value[:i]))) {
 			return pair[:len(pair)-len(tagMark)-tagLength], true
 		}
 		return "", false
@@ -112,14 +130,25 @@ func (u *Upstream) passes(pair, tag string, foreign map[string]bool) (string, bo
 	return pair, true
 }
 
-// declared reports whether `clear` names a cookie.
+// declared reports whether `clear` names a cookie, also in a way in which a CRM may read its name.
 func (u *Upstream) declared(name string) bool {
+	loose := looseName(name)
 	for _, p := range u.cfg.Cookies.Clear {
-		if fits(p, name) {
+		if fits(p, name) || fits(looseName(p), loose) {
 			return true
 		}
 	}
 	return false
+}
+
+// looseName is a cookie's name as the least careful CRM reads it: decoded, without quotes, in any case, and with everything that PHP
+// replaces the same; PHP also takes what comes before a "[" for the name.
+func looseName(name string) string {
+	name = strings.TrimFunc(decodedOnce(name), func(r rune) bool { return r <= ' ' || r == '"' || r == '+' || r == 0xa0 })
+	if i := strings.IndexByte(name, '['); i > 0 {
+		name = name[:i]
+	}
+	return strings.ToLower(strings.NewReplacer(".", "_", " ", "_", "+", "_").Replace(name))
 }
 
 func (u *Upstream) readBeside(pair, tag string) (beside, bool) {
@@ -138,16 +167,17 @@ func (u *Upstream) readBeside(pair, tag string) (beside, bool) {
 }
 
 // bind rewrites the Set-Cookie lines of an answer to a request for path.
-func (u *Upstream) bind(lines []string, path, tag string) []string {
+func (u *Upstream) bind(lines []string, path string, to *bond) []string {
 	var out []string
 	for _, line := range lines {
 		c := readSetCookie(line)
 		switch {
 		case c.name == "": // browsers disagree about what it is, and nothing could be bound to it
 		case c.httpOnly || u.declared(c.name):
-			out = append(out, c.pair+tagMark+tag+c.rest)
+			_, value, _ := strings.Cut(c.pair, "=")
+			out = append(out, c.pair+tagMark+to.seal(c.name, value)+c.rest)
 		default:
-			out = append(out, line, besidePrefix+c.name+"="+tag+"."+c.where(path)+c.rest+"; HttpOnly")
+			out = append(out, line, besidePrefix+c.name+"="+to.tag+"."+c.where(path)+c.rest+"; HttpOnly")
 		}
 	}
 	return out
@@ -263,7 +293,7 @@ func (u *Upstream) bindAnswer(h http.Header, path Path, id *Identity, expire []s
 	lines := h["Set-Cookie"]
 	if u.cfg.Cookies.Bind && len(lines) > 0 {
 		target, _, _ := strings.Cut(path.Target, "?")
-		lines = u.bind(lines, target, id.tagOrNobodys())
+		lines = u.bind(lines, target, id.bondOrNobodys())
 	}
 	if len(expire) > 0 {
 		lines = append(expire, lines...)
@@ -281,7 +311,7 @@ func (u *Upstream) unbindRequest(h http.Header, id *Identity) (expire []string) 
 	if !u.Names.bound || len(lines) == 0 {
 		return nil
 	}
-	if h["Cookie"], expire = u.unbind(lines, id.tagOrNobodys()); len(h["Cookie"]) == 0 {
+	if h["Cookie"], expire = u.unbind(lines, id.bondOrNobodys()); len(h["Cookie"]) == 0 {
 		delete(h, "Cookie")
 	}
 	return expire

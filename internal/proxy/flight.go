@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -179,9 +180,11 @@ func (fs *flights) end(session string) {
 	for f := sh.head.next; f != &sh.head; f = f.next {
 		if f.session == session {
 			f.ended = true
-			if conn, ok := f.what.(net.Conn); ok {
-				_ = conn.Close() // under the lock: after done it may belong to another request
-			} else if f.what != nil {
+			switch w := f.what.(type) {
+			case nil:
+			case net.Conn, waiting:
+				_ = w.Close() // under the lock: after done it may belong to another request
+			default:
 				what = append(what, f.what) // may wait for others, and so may not
 			}
 		}
@@ -190,6 +193,23 @@ func (fs *flights) end(session string) {
 	for _, w := range what {
 		_ = w.Close() // whoever reads from it learns of it
 	}
+}
+
+// waiting is a request without an answer so far. To close it is to give it up.
+type waiting struct {
+	cancel context.CancelFunc
+	// from is who sends a body, nil for none: the Transport gives nothing up while it waits for more of that.
+	from http.ResponseWriter
+}
+
+// Close gives up, at once.
+func (w waiting) Close() error {
+	w.cancel()
+	if w.from != nil {
+		// A writer that knows no deadlines is a test's.
+		_ = http.NewResponseController(w.from).SetReadDeadline(time.Unix(1, 0))
+	}
+	return nil
 }
 
 // canceled makes the end of a context something that can be closed.

@@ -57,20 +57,30 @@ func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, path Path, i
 		return
 	}
 	early := &early{w: w, upstream: u}
-	out := r.WithContext(early.trace(r.Context()))
+	ctx := early.trace(r.Context())
+	var wait waiting
+	if id != nil { // an answer that is waited for ends with the session, too
+		ctx, wait.cancel = context.WithCancel(ctx)
+		defer wait.cancel()
+	}
+	out := r.WithContext(ctx)
 	var sent *body
 	if r.ContentLength == 0 {
 		out.Body = nil // lets the Transport try again on a connection that the CRM had closed
 	} else if r.Body != nil {
-		sent = &body{from: r, to: out}
+		wait.from, sent = w, &body{from: r, to: out}
 		out.Body, out.Trailer = sent, u.announced(r.Trailer)
 	}
-	u.flights.add(r.Context(), &early.flight, id, sent.closer(), now)
+	u.flights.add(r.Context(), &early.flight, id, wait, now)
 	defer u.flights.done(&early.flight)
 	res, err := u.attempt(out, r, path, id, early, &sent, e, again)
 	defer sent.Close() // the Transport may still be reading when it has given up
 	early.finish()
 	if err != nil {
+		if !u.flights.hold(&early.flight, nil) {
+			u.Fail.Fail(w, r, errSessionEnded)
+			return
+		}
 		u.fail(w, r, err, sent.broken())
 		return
 	}
@@ -139,7 +149,9 @@ func (u *Upstream) forwarded(o audit.Origin) [5]field {
 // bytes that the client sent would not be the ones that the CRM gets.
 func (u *Upstream) address(out, in *http.Request, path Path, e *endpoint) {
 	out.URL = &url.URL{Scheme: e.scheme, Host: e.host, Opaque: e.base + path.Target}
-	out.RequestURI, out.Close = "", false
+	out.RequestURI = ""
+	// A CRM that does not look for a body here takes it for the next request on the connection, with any identity that stands in it.
+	out.Close = in.ContentLength != 0 && (in.Method == http.MethodGet || in.Method == http.MethodHead || in.Method == http.MethodOptions)
 	if out.Host = in.Host; !u.cfg.PreserveHost {
 		out.Host = e.host
 	}
@@ -168,7 +180,7 @@ func (u *Upstream) announced(trailer http.Header) http.Header {
 	}
 	out := http.Header{}
 	for name := range trailer {
-		if !u.Names.refused(name, u.cfg.UnderscoreHeaders) && !hopByHop(name) {
+		if !u.Names.refused(name, u.cfg.UnderscoreHeaders) && trailable(name) {
 			out[name] = nil
 		}
 	}

@@ -58,8 +58,8 @@ type Identity struct {
 	assertion atomic.Pointer[assertion]
 	signing   atomic.Bool
 	upstream  *Upstream
-	// tag is what cookies of the CRM are bound with; empty where none are.
-	tag string
+	// bond is what cookies of the CRM are bound to; nil where none are.
+	bond *bond
 }
 
 type header struct {
@@ -71,7 +71,7 @@ type header struct {
 func (u *Upstream) Identify(p Person) (*Identity, error) {
 	id := &Identity{person: p, upstream: u}
 	if u.Names != nil && u.Names.bound {
-		id.tag = tagOf(p)
+		id.bond = bondOf(p)
 	}
 	for _, h := range u.headers {
 		// An empty value is left out: to the CRM a header that is missing and one that is empty could differ.

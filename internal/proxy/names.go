@@ -133,6 +133,17 @@ func hopByHop(name string) bool {
 	return false
 }
 
+// trailable reports whether a field may come behind a body (RFC 9110, 6.5.1). Who adds trailers to the head would otherwise read another
+// length, host, session or credential there than was decided on.
+func trailable(name string) bool {
+	switch name {
+	case "Authorization", "Cache-Control", "Content-Encoding", "Content-Length", "Content-Range", "Content-Type", "Cookie", "Expect", "Host", "Max-Forwards",
+		"Pragma", "Range", "Set-Cookie", "Www-Authenticate":
+		return false
+	}
+	return !hopByHop(name) && !strings.HasPrefix(name, "If-")
+}
+
 // dropNominated removes the headers that Connection names. It runs before the gateway's own headers are set: a client must not be able
 // to nominate those.
 func dropNominated(h http.Header) {

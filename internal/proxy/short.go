@@ -26,7 +26,15 @@ type short struct {
 // shortRequest is what a request on the short way needs, lent from one to the next.
 type shortRequest struct {
 	wire.Head
-	flight flight
+	flights *flights
+	flight  flight
+}
+
+// newShortRequest lets the session's end close the connection, whatever is waited for on it.
+func newShortRequest() any {
+	sr := new(shortRequest)
+	sr.Taken = func(conn net.Conn) bool { return sr.flights.hold(&sr.flight, conn) }
+	return sr
 }
 
 // newShort returns nil where the CRM cannot be reached in the short way.
@@ -43,7 +51,7 @@ func newShort(cfg Config, scheme, address string) *short {
 			Dial:        func(ctx context.Context) (net.Conn, error) { return dialer.DialContext(ctx, "tcp", address) },
 			HeadTimeout: cfg.Timeouts.ResponseHeader, MaxHead: maxAnswerBytes, MaxIdle: idlePerHost, IdleTimeout: idleTimeout,
 		},
-		heads: sync.Pool{New: func() any { return new(shortRequest) }},
+		heads: sync.Pool{New: newShortRequest},
 	}
 }
 
@@ -74,11 +82,11 @@ func (s *short) suits(r *http.Request) bool {
 // not answer and, since again allows it, another address is to be asked, and false where e is to be asked the standard way.
 func (u *Upstream) shortcut(w http.ResponseWriter, r *http.Request, path Path, id *Identity, e *endpoint, again bool) (done, failed bool) {
 	sr := e.short.heads.Get().(*shortRequest)
-	sr.flight = flight{}
+	sr.flights, sr.flight = u.flights, flight{}
 	now := u.now()
 	cookies, expire := r.Header["Cookie"], []string(nil)
 	if u.Names.bound && len(cookies) > 0 {
-		cookies, expire = u.unbind(cookies, id.tagOrNobodys())
+		cookies, expire = u.unbind(cookies, id.bondOrNobodys())
 	}
 	if err := u.head(&sr.Head, r, path, id, e, cookies, now); err != nil {
 		u.Fail.Fail(w, r, err)
@@ -104,6 +112,9 @@ func (u *Upstream) shortcut(w http.ResponseWriter, r *http.Request, path Path, i
 	case errors.Is(err, wire.ErrUnusual):
 		e.short.off.Store(true)
 		return false, false
+	case err != nil && !u.flights.hold(&sr.flight, nil):
+		u.Fail.Fail(w, r, errSessionEnded)
+		return true, false
 	case err != nil:
 		if r.Context().Err() == nil {
 			u.note(e, 0, !notDialed(err))
@@ -119,11 +130,6 @@ func (u *Upstream) shortcut(w http.ResponseWriter, r *http.Request, path Path, i
 		a.Close()
 	}()
 	u.note(e, a.Status, true)
-	if !u.flights.hold(&sr.flight, a.Conn()) {
-		clear(h)
-		u.Fail.Fail(w, r, errSessionEnded)
-		return true, false
-	}
 	if before > 0 {
 		to := w.Header()
 		for name, values := range h {

@@ -13,11 +13,11 @@ import (
 	"crmgate/internal/fault"
 )
 
-// webSocket reports whether a request asks for a WebSocket (RFC 6455, 4.1). Other upgrades are not passed on and the request is served
-// without: behind "h2c" a client could send any number of requests that no rule sees.
+// webSocket reports whether a request asks for a WebSocket (RFC 6455, 4.1), which has no body. Other upgrades are not passed on and the
+// request is served without: behind "h2c" a client could send any number of requests that no rule sees.
 func webSocket(r *http.Request) bool {
 	up := r.Header["Upgrade"]
-	return len(up) == 1 && strings.EqualFold(up[0], "websocket") && r.Method == http.MethodGet && r.ProtoMajor == 1 &&
+	return len(up) == 1 && strings.EqualFold(up[0], "websocket") && r.Method == http.MethodGet && r.ProtoMajor == 1 && r.ContentLength == 0 &&
 		hasToken(r.Header["Connection"], "upgrade")
 }
 

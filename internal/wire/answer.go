@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"time"
 )
@@ -38,7 +37,9 @@ type Answer struct {
 	framing framing
 	// left is what is missing of the body, or of the chunk.
 	left int64
-	done bool
+	// ended is true where a chunk was read and the CRLF behind it was not.
+	ended bool
+	done  bool
 }
 
 // exchange sends the head and reads answers until the final one.
@@ -111,8 +112,10 @@ func (a *Answer) Read(p []byte) (int, error) {
 	case a.left == 0 && a.framing == byLength:
 		a.done = true
 		return n, io.EOF
-	case a.left == 0: // the end of a chunk
-		return n, a.crlf()
+	case a.left == 0:
+		// Its CRLF is read with the next chunk: some servers send both together, and nobody must wait for that to see this one.
+		a.ended = true
+		return n, nil
 	case err == io.EOF:
 		err = io.ErrUnexpectedEOF
 	}
@@ -156,10 +159,6 @@ func (a *Answer) WriteTo(w io.Writer) (int64, error) {
 	return total, nil
 }
 
-// Conn returns the connection, for one purpose: to be closed by another goroutine while the answer is read, which then ends with an error.
-// It must not be touched any more once Close is called.
-func (a *Answer) Conn() net.Conn { return a.conn.Conn }
-
 // Close gives the connection back where the answer was read to its end and nothing came after it, and closes it otherwise.
 func (a *Answer) Close() {
 	if a.conn == nil {
@@ -181,6 +180,12 @@ var errChunk = errors.New("read answer: bad chunk")
 
 // nextChunk reads the line before a chunk, and what follows the last one.
 func (a *Answer) nextChunk() error {
+	if a.ended {
+		if err := a.crlf(); err != nil {
+			return err
+		}
+		a.ended = false
+	}
 	line, err := a.line(maxChunkLine)
 	if err != nil {
 		return err

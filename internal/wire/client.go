@@ -47,6 +47,10 @@ func (c *Client) Do(ctx context.Context, head *Head, header http.Header, early f
 		if err != nil {
 			return nil, err
 		}
+		if head.Taken != nil && !head.Taken(conn.Conn) {
+			conn.Conn.Close()
+			return nil, net.ErrClosed
+		}
 		a := &Answer{client: c, conn: conn, early: early, noBody: head.head}
 		a.stop = context.AfterFunc(ctx, conn.interrupt)
 		err = a.exchange(head, header)

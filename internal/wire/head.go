@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"net"
 )
 
 // errInjection is a name or value that would end its line.
@@ -25,6 +26,11 @@ func (l *Lines) Len() int { return len(l.buf) }
 
 // Head is the head of one request. Start makes it ready for the next one.
 type Head struct {
+	// Taken, if not nil, gets each connection before the request is sent on it, for one purpose: to be closed by another goroutine while the
+	// answer is waited for or read, which then ends with an error. It must not be touched once Do has failed or the Answer is
+	// closed. Where Taken returns false nothing is sent, and the error is net.ErrClosed.
+	Taken func(net.Conn) bool
+
 	buf  []byte
 	head bool
 	err  error

@@ -229,6 +229,34 @@ func TestBrokenBodies(t *testing.T) {
 }
 
 // TestUnasked: what a server sends beyond its answer is nobody's answer, whether it comes with it or later.
+// TestChunksAreNotHeldBack reads from a server that sends the end of a chunk with the next one.
+func TestChunksAreNotHeldBack(t *testing.T) {
+	next := make(chan struct{})
+	s := serve(t, func(c net.Conn, _ int) {
+		http.ReadRequest(bufio.NewReader(c))
+		io.WriteString(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none")
+		<-next
+		io.WriteString(c, "\r\n3\r\ntwo\r\n0\r\n\r\n")
+	})
+	var h Head
+	h.Start("GET", "/x", "crm.example.com")
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	a, err := newClient(t, s.addr).Do(ctx, &h, http.Header{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	buf := make([]byte, 3)
+	if _, err := io.ReadFull(a, buf); err != nil || string(buf) != "one" {
+		t.Fatalf("the first chunk: %q, %v", buf, err)
+	}
+	close(next)
+	if rest, err := io.ReadAll(struct{ io.Reader }{a}); err != nil || string(rest) != "two" {
+		t.Errorf("the rest: %q, %v", rest, err)
+	}
+}
+
 func TestUnasked(t *testing.T) {
 	const poison = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"
 	for _, later := range []bool{false, true} {

@@ -1,0 +1,56 @@
+package middleware
+
+import (
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// Bodies bounds how long a body may hold a connection that nobody reads any more. Before package net/http sends an answer, and after it, it
+// waits for the rest of the request's body, up to 256 kB and for as long as that takes: somebody who announces a body and sends none
+// would never be refused, and would keep the connection. So an answer that begins before the body has ended says that it is the
+// last one, for which there is no wait, and what is missing after it has patience to arrive.
+//
+// While a handler reads a body, for the CRM, it may take as long as it likes. HTTP/2 has no such wait.
+func Bodies(patience time.Duration, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength == 0 || r.ProtoMajor != 1 {
+			next.ServeHTTP(w, r)
+			return
+		}
+		rec, b := record(w), &watchedBody{ReadCloser: r.Body}
+		rec.body = b
+		defer func() { // also where the handler gives up by a panic
+			if !b.ended.Load() {
+				// A writer that knows no deadlines is a test's.
+				_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(patience))
+			}
+		}()
+		r = r.WithContext(r.Context())
+		r.Body = b
+		next.ServeHTTP(rec, r)
+	})
+}
+
+// watchedBody is a request's body that knows whether its end was read.
+type watchedBody struct {
+	io.ReadCloser
+	ended atomic.Bool
+}
+
+// Read reads.
+func (b *watchedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		b.ended.Store(true)
+	}
+	return n, err
+}
+
+// answered is called before the head of the final answer is written.
+func (b *watchedBody) answered(h http.Header) {
+	if b != nil && !b.ended.Load() {
+		h.Set("Connection", "close")
+	}
+}
