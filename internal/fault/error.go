@@ -20,9 +20,10 @@ const (
 	TooMany                     // 429: slow down
 	Upstream                    // 502: the CRM does not answer
 	Unavailable                 // 503: a provider, the store or the mail server is down
+	Timeout                     // 504: the CRM takes too long to answer
 )
 
-var kindNames = [...]string{"internal", "invalid", "unauthenticated", "forbidden", "not found", "conflict", "expired", "too many", "upstream", "unavailable"}
+var kindNames = [...]string{"internal", "invalid", "unauthenticated", "forbidden", "not found", "conflict", "expired", "too many", "upstream", "unavailable", "timeout"}
 
 // String returns the kind's name as it stands in the log.
 func (k Kind) String() string {

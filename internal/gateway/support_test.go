@@ -32,7 +32,7 @@ type plainFail struct{ t testing.TB }
 
 func (f plainFail) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	status := map[fault.Kind]int{fault.Internal: 500, fault.Invalid: 400, fault.Unauthenticated: 401, fault.Forbidden: 403, fault.NotFound: 404,
-		fault.Upstream: 502, fault.Unavailable: 503}[fault.KindOf(err)]
+		fault.Upstream: 502, fault.Unavailable: 503, fault.Timeout: 504}[fault.KindOf(err)]
 	if status == 500 {
 		f.t.Logf("%s %s: %v", r.Method, r.RequestURI, err)
 	}

@@ -24,23 +24,27 @@ func TestUpstreamTrouble(t *testing.T) {
 	}))
 	odd := answering(t, map[string]string{"/": "SSH-2.0-OpenSSH_9.2\n", "/101": "HTTP/1.1 101 Switching Protocols\nConnection: Upgrade\nUpgrade: h2c\n\n", "/empty": "",
 		"/099": "HTTP/1.1 099 Odd\nContent-Length: 0\n\n"})
-	for _, tc := range []struct{ name, upstream, path, text string }{
-		{"down", "http://" + closed.Addr().String(), "/", "unreachable: The application behind this address does not answer"},
-		{"slow", "http://" + slow, "/", "timeout: The application behind this address took too long"},
-		{"no HTTP", odd, "/", "unreachable"},
-		{"no answer", odd, "/empty", "unreachable"},
-		{"an upgrade that nobody asked for", odd, "/101", "unreachable"},
-		{"no status", odd, "/099", "unreachable"},
-		{"https where there is none", strings.Replace(odd, "http:", "https:", 1), "/", "unreachable"},
+	for _, tc := range []struct {
+		name, upstream, path string
+		status               int
+		text                 string
+	}{
+		{"down", "http://" + closed.Addr().String(), "/", 502, "unreachable: The application behind this address does not answer"},
+		{"slow", "http://" + slow, "/", 504, "timeout: The application behind this address took too long"},
+		{"no HTTP", odd, "/", 502, "unreachable"},
+		{"no answer", odd, "/empty", 502, "unreachable"},
+		{"an upgrade that nobody asked for", odd, "/101", 502, "unreachable"},
+		{"no status", odd, "/099", 502, "unreachable"},
+		{"https where there is none", strings.Replace(odd, "http:", "https:", 1), "/", 502, "unreachable"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			g := guard(t, tc.upstream, func(s *setup) { s.upstreams[0].Timeouts.ResponseHeader = 200 * time.Millisecond })
 			res := g.get("GET "+tc.path, asAnn)
-			if res.StatusCode != 502 || !strings.Contains(res.body, tc.text) || strings.Contains(res.body, "127.0.0.1") {
+			if res.StatusCode != tc.status || !strings.Contains(res.body, tc.text) || strings.Contains(res.body, "127.0.0.1") {
 				t.Errorf("status %d: %s", res.StatusCode, res.body)
 			}
 			ws := g.get("GET "+tc.path, asAnn, "Connection: Upgrade", "Upgrade: websocket")
-			if ws.StatusCode != 502 {
+			if ws.StatusCode != tc.status {
 				t.Errorf("WebSocket: status %d: %s", ws.StatusCode, ws.body)
 			}
 		})

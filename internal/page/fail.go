@@ -53,6 +53,8 @@ func weigh(k fault.Kind) (status int, level slog.Level) {
 		return http.StatusBadGateway, slog.LevelWarn
 	case fault.Unavailable:
 		return http.StatusServiceUnavailable, slog.LevelWarn
+	case fault.Timeout:
+		return http.StatusGatewayTimeout, slog.LevelWarn
 	}
 	return http.StatusInternalServerError, slog.LevelError
 }

@@ -34,6 +34,7 @@ func TestFailStatus(t *testing.T) {
 		"expired":         {fault.New(fault.Expired, "Too old."), 410, "INFO", "Too old.", ""},
 		"too many":        {fault.New(fault.TooMany, "Slow down."), 429, "WARN", "Slow down.", "60"},
 		"upstream":        {fault.New(fault.Upstream, "No answer."), 502, "WARN", "No answer.", ""},
+		"timeout":         {fault.New(fault.Timeout, "Too slow."), 504, "WARN", "Too slow.", ""},
 		"unavailable":     {fault.New(fault.Unavailable, "Down."), 503, "WARN", "Down.", "20"},
 		"wrapped fault":   {fmt.Errorf("read key: %w", fault.Wrap(fault.Unavailable, "Down.", driver)), 503, "WARN", "Down.", "20"},
 		"made-up kind":    {fault.New(fault.Kind(99), "Odd."), 500, "ERROR", "Odd.", ""},

@@ -52,7 +52,7 @@ func (p *Pages) next(r *http.Request, f *fault.Error) (label, address string) {
 		return f.Next.Label, p.prefix + below
 	}
 	switch f.Kind {
-	case fault.Upstream, fault.Unavailable, fault.TooMany:
+	case fault.Upstream, fault.Timeout, fault.Unavailable, fault.TooMany:
 		if here := r.URL.RequestURI(); r.Method == http.MethodGet && !p.ours(r) && local(here) {
 			return "Try again", here
 		}

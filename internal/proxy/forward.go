@@ -166,7 +166,7 @@ func (u *Upstream) fail(w http.ResponseWriter, r *http.Request, err, upload erro
 	case upload != nil:
 		err = fault.Wrap(fault.Invalid, "What you were sending broke off before it was complete. Please send it again.", upload).WithReason("upload")
 	case errors.As(err, &timeout) && timeout.Timeout():
-		err = fault.Wrap(fault.Upstream, "The application behind this address took too long to answer. Try again in a moment.", err).WithReason("timeout")
+		err = fault.Wrap(fault.Timeout, "The application behind this address took too long to answer. Try again in a moment.", err).WithReason("timeout")
 	default:
 		err = fault.Wrap(fault.Upstream, "The application behind this address does not answer. Try again in a moment.", err).WithReason("unreachable")
 	}

@@ -127,6 +127,7 @@ func (h *Handler) Routes() http.Handler {
 	mux := http.NewServeMux()
 	at := func(path string, get, post handlerFunc) { mux.Handle(h.Prefix+path, h.on(get, post)) }
 
+	at("", h.index, nil)
 	at("/{$}", h.index, nil)
 	at("/sign-in", h.showSignIn, h.signIn)
 	at("/sign-in/password", h.showPassword, h.password)

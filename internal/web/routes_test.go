@@ -58,8 +58,10 @@ func TestUnknownAddresses(t *testing.T) {
 			t.Errorf("%s: %d, Cache-Control %q", target, rec.Code, rec.Header().Get("Cache-Control"))
 		}
 	}
-	if rec := newWorld(t).do("GET", "/_gate/", ""); rec.Code != 303 || rec.Header().Get("Location") != "/_gate/account" {
-		t.Errorf("bare prefix: %d to %q", rec.Code, rec.Header().Get("Location"))
+	for _, path := range []string{"/_gate", "/_gate/"} {
+		if rec := newWorld(t).do("GET", path, ""); rec.Code != 303 || rec.Header().Get("Location") != "/_gate/account" {
+			t.Errorf("%s: %d to %q", path, rec.Code, rec.Header().Get("Location"))
+		}
 	}
 }
 
