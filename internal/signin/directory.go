@@ -54,25 +54,6 @@ func (f *Flow) ChangePassword(w http.ResponseWriter, r *http.Request, req Reques
 	return f.Next(w, r, p)
 }
 
-// changeLocal is ChangePassword for a local account. The password comes first here, too: where a name may be local or the directory's,
-// the answer must not tell which it is.
-func (f *Flow) changeLocal(w http.ResponseWriter, r *http.Request, p progress, req Request) (Step, error) {
-	ctx := r.Context()
-	if f.ChangeLocal == nil {
-		_, err := f.Accounts.CheckPassword(ctx, req.Identifier, req.Password)
-		return Step{Kind: StepElsewhere}, err
-	}
-	if err := f.ChangeLocal(ctx, req.Identifier, req.Password, req.NewPassword); err != nil {
-		return Step{}, err // package account has recorded why
-	}
-	p.via = account.OwnerLocal
-	var err error
-	if p.account, err = f.Accounts.CheckPassword(ctx, req.Identifier, req.NewPassword); err != nil {
-		return Step{}, err
-	}
-	return f.Next(w, r, p)
-}
-
 // notYet is a sign-in with the new password that did not work. Another server may not have heard of it.
 func notYet(name string, err error) error {
 	if fault.Is(err, fault.Forbidden) {

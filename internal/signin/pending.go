@@ -23,6 +23,8 @@ const (
 	forStepUp = "step_up"
 	// forEnrol lets somebody who is signed in enrol a factor.
 	forEnrol = "enrol"
+	// forChange holds a new password for somebody who has a second factor to prove first.
+	forChange = "change"
 )
 
 // sealPurpose binds a sealed state to this use.
@@ -42,6 +44,11 @@ type waiting struct {
 	// Factor is a stand-in that was proven before a real factor is enrolled, FactorAt when.
 	Factor   *mfa.Proof `json:"factor,omitempty"`
 	FactorAt time.Time  `json:"factor_at,omitzero"`
+
+	// Identifier, Password and NewPassword are those of a change.
+	Identifier  string `json:"identifier,omitempty"`
+	Password    string `json:"password,omitempty"`
+	NewPassword string `json:"new_password,omitempty"`
 
 	// Enrol asks for enrolling instead of checking.
 	Enrol bool `json:"enrol,omitempty"`
