@@ -256,7 +256,7 @@ func (f *Flow) CheckFactor(w http.ResponseWriter, r *http.Request, ticket string
 	}
 	f.Audit.Record(r.Context(), audit.Event{Kind: audit.FactorProven, AccountID: a.ID, Provider: a.Owner, Reason: string(kind)}.From(r.Context()))
 	if st.For == forStepUp {
-		return f.stepped(r, st, proof)
+		return f.stepped(w, r, st, proof)
 	}
 	next, err := f.proven(w, r, st, a, proof)
 	if err == nil && next.Kind == StepDone && remember && !st.Every && !info.Backup {

@@ -133,7 +133,7 @@ func (f *Flow) find(r *http.Request, ticket string) (step, error) {
 	if s == nil {
 		return step{}, errOver
 	}
-	p, err := f.Pending.GetPending(ctx, digest, sessionHolder(s.ID), f.now())
+	p, err := f.Pending.GetPending(ctx, digest, sessionHolder(s.Bound()), f.now())
 	if fault.Is(err, fault.NotFound) {
 		return step{}, errOver
 	}
@@ -145,7 +145,7 @@ func (f *Flow) find(r *http.Request, ticket string) (step, error) {
 }
 
 func browserHolder(digest string) string { return "browser:" + digest }
-func sessionHolder(id string) string     { return "session:" + id }
+func sessionHolder(bound string) string  { return "session:" + bound }
 
 // change changes a step in place, one after another with everybody else who does, and returns it as written.
 func (f *Flow) change(r *http.Request, st step, do func(*waiting) error) (step, error) {
