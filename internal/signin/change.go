@@ -47,12 +47,10 @@ func (f *Flow) owed(r *http.Request, p progress) ([]mfa.Info, error) {
 	if f.Factors.Off() {
 		return nil, nil
 	}
+	must, _, ask := f.policy(p)
 	choices, err := f.Factors.Choices(r.Context(), p.account.ID)
-	if err != nil {
+	if err != nil || !ask || !choices.Enrolled && !must {
 		return nil, err
-	}
-	if must, _, _ := f.policy(p); !choices.Enrolled && !must {
-		return nil, nil
 	}
 	s, err := f.Sessions.Lookup(r)
 	if err != nil || s != nil && s.AccountID == p.account.ID && f.provenLately(s) {
@@ -75,20 +73,39 @@ func (f *Flow) holdChange(w http.ResponseWriter, r *http.Request, p progress, re
 // changeHeld makes a change whose factor was proven now, and signs in with the new password.
 func (f *Flow) changeHeld(w http.ResponseWriter, r *http.Request, st step, proof mfa.Proof) (Step, error) {
 	req := Request{Identifier: st.Identifier, Password: st.Password, NewPassword: st.NewPassword}
+	p := progress{identifier: st.Identifier, via: st.Via, remember: st.Remember, returnTo: st.ReturnTo, factor: &proof, factorAt: f.now(), waited: true}
+	if p.via != account.OwnerLocal {
+		p.provider, _ = f.Realms.Get(p.via)
+		changer, ok := p.provider.(identity.PasswordChanger)
+		if !ok {
+			return Step{}, errOver
+		}
+		next, err := f.changeThere(w, r, p, req, changer)
+		return next, heldError(err)
+	}
 	err := f.ChangeLocal(r.Context(), req.Identifier, req.Password, req.NewPassword, func(_ context.Context, a *account.Account) error {
 		if a.ID != st.AccountID {
 			return errOver
 		}
 		return nil
 	})
-	if errors.Is(err, identity.ErrWrongPassword) || fault.Is(err, fault.Invalid) {
-		err = errOver // locked, disabled or changed meanwhile; package account has recorded which
-	}
 	if err != nil {
-		return Step{}, err
+		return Step{}, heldError(err)
 	}
-	p := progress{via: st.Via, remember: st.Remember, returnTo: st.ReturnTo, factor: &proof, factorAt: f.now(), waited: true}
 	return f.withNew(w, r, p, req)
+}
+
+// heldError is what somebody is told who is not on the page any more on which they typed passwords. A directory says what it refuses about
+// a new one only now.
+func heldError(err error) error {
+	var said *fault.Error
+	switch {
+	case errors.Is(err, identity.ErrWrongPassword):
+		return errOver // locked, disabled or changed meanwhile; package account has recorded which
+	case fault.Is(err, fault.Invalid) && errors.As(err, &said):
+		return fault.Wrap(fault.Invalid, said.Sentence, err).WithReason("weak_password").WithNext(fault.Next{Label: "Choose another password", Path: "/sign-in/change-password"})
+	}
+	return err
 }
 
 // withNew signs in with the password that was set now.
