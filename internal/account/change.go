@@ -13,8 +13,9 @@ const forChange Purpose = "change"
 
 // ChangePassword sets a new password for a local account with the one that is known, also where that one is too old to sign in
 // with. A wrong name or current password is identity.ErrWrongPassword, counted and worked for as at sign-in; a new one that breaks the
-// rules is fault.Invalid with a *PasswordError inside. All sessions end, and the person is told by mail.
-func (s *Service) ChangePassword(ctx context.Context, identifier, current, fresh string) error {
+// rules is fault.Invalid with a *PasswordError inside. All sessions end, and the person is told by mail. May is asked right before anything is
+// written, once both passwords are found good: its error stops the change and is returned as it is; nil lets everybody.
+func (s *Service) ChangePassword(ctx context.Context, identifier, current, fresh string, may func(context.Context, *Account) error) error {
 	p, err := s.prove(ctx, identifier, current)
 	if err != nil {
 		return err
@@ -28,6 +29,11 @@ func (s *Service) ChangePassword(ctx context.Context, identifier, current, fresh
 	}
 	if err != nil {
 		return err
+	}
+	if may != nil {
+		if err := may(ctx, p.account); err != nil {
+			return errors.Join(s.Lockout.Succeed(ctx, p.key), err)
+		}
 	}
 	hash, err := s.hash.make(ctx, password)
 	if err != nil {

@@ -87,7 +87,7 @@ func TestChangePassword(t *testing.T) {
 			if tt.prepare != nil {
 				tt.prepare(t, b)
 			}
-			err := b.ChangePassword(from(t), tt.identifier, tt.now, tt.then)
+			err := b.ChangePassword(from(t), tt.identifier, tt.now, tt.then, nil)
 			switch {
 			case tt.wrong:
 				if !errors.Is(err, identity.ErrWrongPassword) {
@@ -126,14 +126,14 @@ func TestChangePasswordCountsAsSignIn(t *testing.T) {
 	b.local(t, ann)
 	for range 3 {
 		b.hash.spent.Store(0)
-		if err := b.ChangePassword(from(t), ann, wrongly, otherPassword); !errors.Is(err, identity.ErrWrongPassword) || b.hash.spent.Load() != 1 {
+		if err := b.ChangePassword(from(t), ann, wrongly, otherPassword, nil); !errors.Is(err, identity.ErrWrongPassword) || b.hash.spent.Load() != 1 {
 			t.Fatalf("error %v after %d hashes", err, b.hash.spent.Load())
 		}
 	}
 	if _, err := b.CheckPassword(from(t), ann, goodPassword); !errors.Is(err, identity.ErrWrongPassword) {
 		t.Errorf("not locked: %v", err)
 	}
-	if err := b.ChangePassword(from(t), ann, goodPassword, otherPassword); !errors.Is(err, identity.ErrWrongPassword) {
+	if err := b.ChangePassword(from(t), ann, goodPassword, otherPassword, nil); !errors.Is(err, identity.ErrWrongPassword) {
 		t.Errorf("a locked account changed its password: %v", err)
 	}
 }
@@ -148,7 +148,7 @@ func TestChangePasswordOnce(t *testing.T) {
 	for i := range 50 {
 		wg.Go(func() {
 			fresh := otherPassword + strings.Repeat(" kettle", 1+i%4) + string(rune('a'+i%26))
-			err := b.ChangePassword(context.Background(), ann, goodPassword, fresh)
+			err := b.ChangePassword(context.Background(), ann, goodPassword, fresh, nil)
 			if err == nil {
 				won <- fresh
 			} else if !errors.Is(err, identity.ErrWrongPassword) {
@@ -186,7 +186,7 @@ func TestMinLengthWithFactor(t *testing.T) {
 			if got := b.MinLength(t.Context(), a); got != tt.least {
 				t.Errorf("least length %d, want %d", got, tt.least)
 			}
-			if err := b.ChangePassword(t.Context(), ann, goodPassword, short); (err == nil) != (tt.least == 8) {
+			if err := b.ChangePassword(t.Context(), ann, goodPassword, short, nil); (err == nil) != (tt.least == 8) {
 				t.Errorf("ten characters: %v", err)
 			}
 		})

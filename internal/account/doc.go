@@ -99,7 +99,8 @@
 //	6.1.1 limits documented             this list, config/crmgate.yaml, throttle's doc.go
 //	6.1.2, 6.2.11 context words         ownWords, Service.Words; TestPasswordRules
 //	6.2.1 least length                  MinLength
-//	6.2.2, 6.2.3 change, knowing it     ChangePassword; TestChangePassword
+//	6.2.2, 6.2.3 change, knowing it     ChangePassword; TestChangePassword;
+//	                                    after the second factor: signin TestChangeLocalAsksForTheFactor; app change_factor.txtar
 //	6.2.4, 6.2.12 common and breached   common, guesses, filtered, breached; TestGuessesAgainstKnownStrengths
 //	6.2.5 no composition                shape
 //	6.2.6, 6.2.7 masked, managers       templates/parts/fields.html
@@ -119,6 +120,7 @@
 //
 // Chapter 7, as far as it is about people and their sessions (the rest is package session's):
 //
+//	7.2.4 new token at proof            session.Manager.Renew; session TestRenew, signin TestStepUp, TestWalk
 //	7.4.2 a disabled account has none   Disable, NotMe; TestNotMe
 //	7.4.3 ended with the password       afterPassword; app account_page.txtar
 //	7.5.1 fresh proof before changes    web.Handler.changing, signin.Flow.Fresh; web TestOwnForms

@@ -37,6 +37,7 @@ var errHash = errors.New("stored password hash is damaged or of an unknown sort"
 const (
 	mostMemory     = 1 << 20 // KiB
 	mostTime       = 64
+	mostWork       = 4 * mostMemory // memory times passes: some seconds, which anybody can cause who knows whose hash it is
 	mostBcrypt     = 14
 	mostIterations = 5_000_000
 )

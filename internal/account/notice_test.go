@@ -337,7 +337,7 @@ func TestMailsThatLock(t *testing.T) {
 	a := b.local(t, "ann@example.test")
 	b.FactorChanged(t.Context(), a.ID, "An app was added.", "")
 	b.FactorLocked(t.Context(), a)
-	if err := b.ChangePassword(t.Context(), a.Email, goodPassword, otherPassword); err != nil {
+	if err := b.ChangePassword(t.Context(), a.Email, goodPassword, otherPassword, nil); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {

@@ -137,7 +137,7 @@ func decode(kind, rest string) (p params, salt, key []byte, err error) {
 	if _, err := fmt.Sscanf(parts[1], "m=%d,t=%d,p=%d", &p.memory, &p.time, &p.threads); err != nil {
 		return params{}, nil, nil, errHash
 	}
-	if p.memory > mostMemory || p.time < 1 || p.time > mostTime || p.threads < 1 {
+	if p.memory > mostMemory || p.time < 1 || p.time > mostTime || uint64(p.memory)*uint64(p.time) > mostWork || p.threads < 1 {
 		return params{}, nil, nil, errHash
 	}
 	b64 := base64.RawStdEncoding.Strict()

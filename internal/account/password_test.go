@@ -54,6 +54,7 @@ func TestDamagedHashes(t *testing.T) {
 		"no version":       swap("$v=19", ""),
 		"memory of a heap": swap("m=8,", "m=1048577,"),
 		"endless time":     swap("t=1,", "t=65,"),
+		"hours":            swap("m=8,t=1,", "m=1048576,t=5,"),
 		"no time":          swap("t=1,", "t=0,"),
 		"no threads":       swap("p=1$", "p=0$"),
 		"many threads":     swap("p=1$", "p=256$"),

@@ -117,7 +117,7 @@ func (p *person) identity(s *session.Session, to *route) (*proxy.Identity, error
 
 func personOf(s *session.Session) proxy.Person {
 	return proxy.Person{ID: s.AccountID, Email: s.Email, Name: s.Name, Username: s.Username, Groups: s.Groups, Provider: s.Provider,
-		Session: s.ID, AMR: s.AMR, AuthTime: s.AuthTime, Binding: s.SecretDigest}
+		Session: s.ID, AMR: s.AMR, AuthTime: s.AuthTime, Binding: s.Bound()}
 }
 
 // alike reports whether two records of a session tell the CRM the same.

@@ -14,13 +14,14 @@ const (
 const sweepBatch = 500
 
 // scripts are the changes. Those marked retryable may run twice without harm when a connection breaks after the first.
-type scripts struct{ create, touch, update, remove, removeAll, sweep *rueidis.Lua }
+type scripts struct{ create, touch, update, renew, remove, removeAll, sweep *rueidis.Lua }
 
 func newScripts() scripts {
 	return scripts{
 		create:    rueidis.NewLuaScript(places + createScript),
 		touch:     rueidis.NewLuaScriptRetryable(touchScript),
 		update:    rueidis.NewLuaScript(updateScript),
+		renew:     rueidis.NewLuaScript(places + renewScript + createScript),
 		remove:    rueidis.NewLuaScriptRetryable(places + removeScript),
 		removeAll: rueidis.NewLuaScript(places + removeAllScript),
 		sweep:     rueidis.NewLuaScriptRetryable(places + sweepScript),
@@ -76,6 +77,13 @@ const updateScript = `
 if redis.call('HGET', KEYS[1], 'data') ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'data', ARGV[2])
 return 1`
+
+// renewScript begins createScript where a session takes the place of another: the other goes where it is still what was read.
+//
+//	KEYS (session, everybody), former session   ARGV (member, data, seen, end, issuer), data that was read, former member
+const renewScript = `
+if redis.call('HGET', KEYS[3], 'data') ~= ARGV[6] then return 0 end
+drop(ARGV[7])`
 
 // removeScript ends one session.
 //

@@ -22,6 +22,7 @@ import (
 type record struct {
 	ID                string        `json:"id"`
 	SecretDigest      string        `json:"secret_digest"`
+	Binding           string        `json:"binding,omitempty"`
 	AccountID         string        `json:"account_id"`
 	Email             string        `json:"email,omitempty"`
 	EmailDoubtful     bool          `json:"email_doubtful,omitempty"`
@@ -143,6 +144,23 @@ const updateTries = 100
 
 // UpdateSession implements session.Store. What was read is written only while it is still there unchanged.
 func (s *Store) UpdateSession(ctx context.Context, id string, change func(*session.Session) error) (*session.Session, error) {
+	return s.rewrite(ctx, "update session", id, change, func(ctx context.Context, before, after *session.Session, read, data string) rueidis.RedisResult {
+		return s.scripts.update.Exec(ctx, s.client, []string{sessionPrefix + id}, []string{read, data})
+	}, (*session.Session).Keep)
+}
+
+// RenewSession implements session.Store. What was read is replaced only while it is still there unchanged.
+func (s *Store) RenewSession(ctx context.Context, id string, change func(*session.Session) error) (*session.Session, error) {
+	return s.rewrite(ctx, "renew session", id, change, func(ctx context.Context, before, after *session.Session, read, data string) rueidis.RedisResult {
+		return s.scripts.renew.Exec(ctx, s.client, []string{sessionPrefix + after.ID, everybody, sessionPrefix + id},
+			[]string{member(after), data, ms(after.LastSeen), ms(after.ExpiresAt), after.Issuer, read, member(before)})
+	}, (*session.Session).Renewed)
+}
+
+// rewrite reads a session, changes it and has it written, until nobody else was faster.
+func (s *Store) rewrite(ctx context.Context, verb, id string, change func(*session.Session) error,
+	put func(ctx context.Context, before, after *session.Session, read, data string) rueidis.RedisResult, keep func(after, before *session.Session),
+) (*session.Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
 	for range updateTries {
@@ -153,21 +171,21 @@ func (s *Store) UpdateSession(ctx context.Context, id string, change func(*sessi
 		}
 		read, err := answer.AsStrSlice() // as it stands there: another release may have written it
 		if err != nil {
-			return nil, fmt.Errorf("update session: %w", err)
+			return nil, fmt.Errorf("%s: %w", verb, err)
 		}
 		after := *before
 		after.Groups, after.AMR = slices.Clone(before.Groups), slices.Clone(before.AMR)
 		if err := change(&after); err != nil {
 			return nil, err
 		}
-		after.Keep(before)
+		keep(&after, before)
 		data, err := json.Marshal(record(after))
 		if err != nil {
-			return nil, fmt.Errorf("update session: %w", err)
+			return nil, fmt.Errorf("%s: %w", verb, err)
 		}
-		done, err := s.scripts.update.Exec(ctx, s.client, []string{sessionPrefix + id}, []string{read[0], string(data)}).AsInt64()
+		done, err := put(ctx, before, &after, read[0], string(data)).AsInt64()
 		if err != nil {
-			return nil, translate("update session", err)
+			return nil, translate(verb, err)
 		}
 		if done == 1 {
 			return &after, nil

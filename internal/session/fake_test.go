@@ -89,6 +89,24 @@ func (f *fake) UpdateSession(_ context.Context, id string, change func(*session.
 	return &s, nil
 }
 
+func (f *fake) RenewSession(_ context.Context, id string, change func(*session.Session) error) (*session.Session, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s, ok := f.sessions[id]
+	switch {
+	case f.err != nil:
+		return nil, f.err
+	case !ok:
+		return nil, fault.New(fault.NotFound, "There is no such session.")
+	}
+	if err := change(&s); err != nil {
+		return nil, err
+	}
+	delete(f.sessions, id)
+	f.sessions[s.ID] = s
+	return &s, nil
+}
+
 func (f *fake) DeleteSession(_ context.Context, id string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -240,8 +240,14 @@ func (m *Manager) Alive(ctx context.Context, id string) (bool, error) {
 	ctx, cancel := detached(ctx)
 	defer cancel()
 	s, err := m.Store.GetSession(ctx, id)
-	if fault.Is(err, fault.NotFound) {
-		return false, nil
+	for fault.Is(err, fault.NotFound) {
+		// What was opened before the person proved more about themselves goes on: it was theirs, and a download must not break off.
+		next, ok := m.memory.renamed(id)
+		if !ok {
+			return false, nil
+		}
+		id = next
+		s, err = m.Store.GetSession(ctx, id)
 	}
 	if err != nil {
 		return false, fmt.Errorf("look session up: %w", err)

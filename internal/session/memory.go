@@ -56,6 +56,8 @@ type memory struct {
 	once    sync.Once
 	known   *otter.Cache[string, *entry]
 	unknown *otter.Cache[string, time.Time] // until when
+	// renewed holds the names that Renew gave sessions in this process, by the former ones.
+	renewed *otter.Cache[string, string]
 
 	mu      sync.Mutex
 	flights map[string]*flight
@@ -76,6 +78,7 @@ func (c *memory) open() {
 	c.once.Do(func() {
 		c.known = otter.Must(&otter.Options[string, *entry]{MaximumSize: maxKnown})
 		c.unknown = otter.Must(&otter.Options[string, time.Time]{MaximumSize: maxUnknown})
+		c.renewed = otter.Must(&otter.Options[string, string]{MaximumSize: maxUnknown})
 		c.flights = make(map[string]*flight)
 	})
 }
@@ -90,6 +93,12 @@ func (c *memory) forget(id string) {
 		delete(c.flights, id)
 	}
 	c.known.Invalidate(id)
+}
+
+// renamed returns the name that a session got in this process.
+func (c *memory) renamed(id string) (string, bool) {
+	c.open()
+	return c.renewed.GetIfPresent(id)
 }
 
 // outdate drops what is known of a session that has changed. A look-up under way may answer with what it was to those who wait for it, but
@@ -230,7 +239,7 @@ func (m *Manager) touch(id string, now time.Time) error {
 
 // same reports whether two records of one session differ in LastSeen at most.
 func same(a, b *Session) bool {
-	return a.ID == b.ID && a.SecretDigest == b.SecretDigest && a.AccountID == b.AccountID &&
+	return a.ID == b.ID && a.SecretDigest == b.SecretDigest && a.Binding == b.Binding && a.AccountID == b.AccountID &&
 		a.Email == b.Email && a.EmailDoubtful == b.EmailDoubtful && a.Name == b.Name && a.Username == b.Username && slices.Equal(a.Groups, b.Groups) &&
 		a.Provider == b.Provider && a.Issuer == b.Issuer && a.Subject == b.Subject && a.ProviderSession == b.ProviderSession &&
 		a.IDToken == b.IDToken && slices.Equal(a.AMR, b.AMR) &&

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -16,6 +17,9 @@ type Session struct {
 	ID string
 	// SecretDigest is the SHA-256 (hex) of the secret half of the cookie.
 	SecretDigest string
+	// Binding stands for the session where something is bound to it for its whole life and must not be guessed: the digest of its first
+	// secret. Empty where that is still SecretDigest; Bound returns either.
+	Binding string
 
 	AccountID string
 	Email     string
@@ -70,9 +74,18 @@ func (s *Session) Live(now time.Time) bool {
 	return now.Before(s.ExpiresAt) && now.Before(s.LastSeen.Add(s.IdleTimeout))
 }
 
+// Bound returns what stands for the session for its whole life, also where Manager.Renew has given it another secret. Never shown.
+func (s *Session) Bound() string { return cmp.Or(s.Binding, s.SecretDigest) }
+
 // Keep gives s the fields that UpdateSession does not change back from before; for stores.
 func (s *Session) Keep(before *Session) {
-	s.ID, s.SecretDigest, s.AccountID, s.Provider = before.ID, before.SecretDigest, before.AccountID, before.Provider
+	s.ID, s.SecretDigest, s.Binding = before.ID, before.SecretDigest, before.Binding
+	s.Renewed(before)
+}
+
+// Renewed is Keep but for what names the session, for RenewSession.
+func (s *Session) Renewed(before *Session) {
+	s.AccountID, s.Provider = before.AccountID, before.Provider
 	s.Issuer, s.Subject, s.ProviderSession = before.Issuer, before.Subject, before.ProviderSession
 	s.SignedInAt, s.LastSeen, s.ExpiresAt = before.SignedInAt, before.LastSeen, before.ExpiresAt
 }
@@ -93,6 +106,9 @@ type Store interface {
 	// gone. What Session.Keep names stays as it was whatever change does. Where change returns an error nothing is written. Change may be
 	// called more than once.
 	UpdateSession(ctx context.Context, id string, change func(*Session) error) (*Session, error)
+	// RenewSession is UpdateSession that also takes over the ID, SecretDigest and Binding that change sets: in one step the session is gone under
+	// its former id and there under the new one, and stands under that wherever it stood before.
+	RenewSession(ctx context.Context, id string, change func(*Session) error) (*Session, error)
 	// DeleteSession ends one session; one that is gone is no error.
 	DeleteSession(ctx context.Context, id string) error
 	// DeleteAccountSessions ends the sessions of an account but for one id, which may be "". It returns the ids it ended.

@@ -74,8 +74,8 @@ func TestStepUpWhereFactorsAreOff(t *testing.T) {
 		t.Errorf("a rule: %v", err)
 	}
 	confirm := func(password string) (Step, error) {
-		return b.do(func(_ http.ResponseWriter, r *http.Request) (next Step, err error) {
-			next, _, err = w.ConfirmPassword(r, "/_gate/account/devices", password)
+		return b.do(func(rw http.ResponseWriter, r *http.Request) (next Step, err error) {
+			next, _, err = w.ConfirmPassword(rw, r, "/_gate/account/devices", password)
 			return next, err
 		})
 	}

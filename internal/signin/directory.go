@@ -34,7 +34,41 @@ func (f *Flow) ChangePassword(w http.ResponseWriter, r *http.Request, req Reques
 		return step, nil
 	}
 	p.via = changer.Info().ID
-	err = f.counted(ctx, p.via, req.Identifier, func() error {
+	if step, err := f.factorFirst(w, r, p, req, changer); step.Kind == StepFactor || err != nil {
+		return step, err
+	}
+	return f.changeThere(w, r, p, req, changer)
+}
+
+// factorFirst asks for a second factor before a directory's password is changed, where a sign-in with that directory is asked for one: whoever
+// comes from outside with a stolen password must not be able to change it through here. Somebody whose password has expired is let
+// through, because the directory does not say who they are.
+func (f *Flow) factorFirst(w http.ResponseWriter, r *http.Request, p progress, req Request, changer identity.PasswordChanger) (Step, error) {
+	if _, _, ask := f.policy(p); f.Factors.Off() || !ask {
+		return Step{}, nil
+	}
+	var err error
+	if p.identity, err = f.askDirectory(r.Context(), changer, req); errors.As(err, new(*identity.MustChange)) {
+		return Step{}, nil
+	}
+	if err != nil {
+		f.refused(r.Context(), p, err)
+		return byDirectory(p), err
+	}
+	if p.account, err = f.Accounts.Admit(r.Context(), p.identity); err != nil {
+		return Step{}, err // package account has recorded why
+	}
+	ways, err := f.owed(r, p)
+	if err != nil || len(ways) == 0 {
+		return Step{}, err
+	}
+	return f.holdChange(w, r, p, req, ways)
+}
+
+// changeThere changes a password in a directory and signs in with the new one.
+func (f *Flow) changeThere(w http.ResponseWriter, r *http.Request, p progress, req Request, changer identity.PasswordChanger) (Step, error) {
+	ctx := r.Context()
+	err := f.counted(ctx, p.via, req.Identifier, func() error {
 		return changer.ChangePassword(ctx, req.Identifier, req.Password, req.NewPassword)
 	})
 	if err != nil {
@@ -50,25 +84,6 @@ func (f *Flow) ChangePassword(w http.ResponseWriter, r *http.Request, req Reques
 	f.changed(ctx, p)
 	if err != nil {
 		return Step{}, err // package account has recorded why
-	}
-	return f.Next(w, r, p)
-}
-
-// changeLocal is ChangePassword for a local account. The password comes first here, too: where a name may be local or the directory's,
-// the answer must not tell which it is.
-func (f *Flow) changeLocal(w http.ResponseWriter, r *http.Request, p progress, req Request) (Step, error) {
-	ctx := r.Context()
-	if f.ChangeLocal == nil {
-		_, err := f.Accounts.CheckPassword(ctx, req.Identifier, req.Password)
-		return Step{Kind: StepElsewhere}, err
-	}
-	if err := f.ChangeLocal(ctx, req.Identifier, req.Password, req.NewPassword); err != nil {
-		return Step{}, err // package account has recorded why
-	}
-	p.via = account.OwnerLocal
-	var err error
-	if p.account, err = f.Accounts.CheckPassword(ctx, req.Identifier, req.NewPassword); err != nil {
-		return Step{}, err
 	}
 	return f.Next(w, r, p)
 }

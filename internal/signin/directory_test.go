@@ -167,7 +167,7 @@ func TestChangeLocal(t *testing.T) {
 	f.Accounts.Store = oneAccount{}
 	refused := &account.PasswordError{Sentence: "Too short."}
 	var asked []string
-	f.ChangeLocal = func(_ context.Context, identifier, current, fresh string) error {
+	f.ChangeLocal = func(_ context.Context, identifier, current, fresh string, _ func(context.Context, *account.Account) error) error {
 		asked = append(asked, identifier+" "+current+" "+fresh)
 		return refused
 	}

@@ -144,7 +144,7 @@ func (f *Flow) beginEnrolSignedIn(r *http.Request, returnTo string, kind mfa.Kin
 	if err != nil {
 		return Step{}, err
 	}
-	ticket, err := f.hold(r, sessionHolder(s.ID), waiting{
+	ticket, err := f.hold(r, sessionHolder(s.Bound()), waiting{
 		For: forEnrol, AccountID: a.ID, ReturnTo: f.localReturn(returnTo), Proven: f.provenLately(s), Kind: kind, State: state, SentAt: f.now(),
 	})
 	return Step{Kind: StepFactor, URL: f.factorURL("/enrol/"+string(kind), ticket)}, err
@@ -237,7 +237,7 @@ func (f *Flow) ConfirmEnrol(w http.ResponseWriter, r *http.Request, ticket strin
 		p.factor, p.factorAt = &proof, f.now()
 		next, err = f.Next(w, r, p)
 	} else {
-		next, err = f.stepped(r, st, proof)
+		next, err = f.stepped(w, r, st, proof)
 	}
 	next.Codes, next.Who = codes, cmp.Or(a.Email, a.Username)
 	return next, err
@@ -285,8 +285,8 @@ func (f *Flow) SkipEnrol(w http.ResponseWriter, r *http.Request, ticket string) 
 }
 
 // stepped notes a proven factor on the session that asked for it. It is the only place that does so for a session that exists.
-func (f *Flow) stepped(r *http.Request, st step, proof mfa.Proof) (Step, error) {
-	_, err := f.Sessions.Update(r.Context(), st.session.ID, func(s *session.Session) error {
+func (f *Flow) stepped(w http.ResponseWriter, r *http.Request, st step, proof mfa.Proof) (Step, error) {
+	_, err := f.Sessions.Renew(w, r, st.session.ID, func(s *session.Session) error {
 		if s.AccountID != st.AccountID {
 			return errOver
 		}

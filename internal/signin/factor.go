@@ -256,16 +256,24 @@ func (f *Flow) CheckFactor(w http.ResponseWriter, r *http.Request, ticket string
 	}
 	f.Audit.Record(r.Context(), audit.Event{Kind: audit.FactorProven, AccountID: a.ID, Provider: a.Owner, Reason: string(kind)}.From(r.Context()))
 	if st.For == forStepUp {
-		return f.stepped(r, st, proof)
+		return f.stepped(w, r, st, proof)
 	}
-	p := st.progress(a)
-	p.factor, p.factorAt = &proof, f.now()
-	next, err := f.Next(w, r, p)
+	next, err := f.proven(w, r, st, a, proof)
 	if err == nil && next.Kind == StepDone && remember && !st.Every && !info.Backup {
 		// Only now: what was refused at the last moment leaves no device behind.
 		err = f.rememberDevice(w, r, a.ID)
 	}
 	return next, err
+}
+
+// proven goes on with what waited for a factor.
+func (f *Flow) proven(w http.ResponseWriter, r *http.Request, st step, a *account.Account, proof mfa.Proof) (Step, error) {
+	if st.For == forChange {
+		return f.changeHeld(w, r, st, proof)
+	}
+	p := st.progress(a)
+	p.factor, p.factorAt = &proof, f.now()
+	return f.Next(w, r, p)
 }
 
 // guard lets an answer be looked at if it may be, and counts it: for its challenge, and for the account across all factors, tabs and

@@ -367,7 +367,7 @@ func TestStepUp(t *testing.T) {
 		t.Errorf("a wrong code: %v", err)
 	}
 	done := must(t)(b.check(ticket(next), mfa.TOTP, p.code(w), false))
-	if s := b.session(); done.URL != "/admin?x=1" || s.ID != id || !s.FactorAt.Equal(w.now) || !slices.Equal(s.AMR, []string{"pwd", "otp", "mfa"}) {
+	if s := b.session(); done.URL != "/admin?x=1" || s.ID == id || !s.FactorAt.Equal(w.now) || !slices.Equal(s.AMR, []string{"pwd", "otp", "mfa"}) {
 		t.Errorf("to %s, session %+v", done.URL, s)
 	}
 	fresh := func() bool {
@@ -439,8 +439,8 @@ func TestConfirmPassword(t *testing.T) {
 	p, b := w.add("p", "corp"), w.browser()
 	must(t)(b.prove(p))
 	confirm := func(password string) (Step, error) {
-		return b.do(func(_ http.ResponseWriter, r *http.Request) (next Step, err error) {
-			next, _, err = w.ConfirmPassword(r, "/_gate/account", password)
+		return b.do(func(rw http.ResponseWriter, r *http.Request) (next Step, err error) {
+			next, _, err = w.ConfirmPassword(rw, r, "/_gate/account", password)
 			return next, err
 		})
 	}

@@ -34,8 +34,9 @@ type Flow struct {
 	Attempts session.AttemptStore
 	Sessions *session.Manager
 	Audit    audit.Recorder
-	// ChangeLocal changes a local password with the one that is known; account.Service.ChangePassword is one. Nil leaves that to the reset.
-	ChangeLocal func(ctx context.Context, identifier, current, fresh string) error
+	// ChangeLocal changes a local password with the one that is known, if may lets it; account.Service.ChangePassword is one. Nil leaves that to
+	// the reset.
+	ChangeLocal func(ctx context.Context, identifier, current, fresh string, may func(context.Context, *account.Account) error) error
 	// Sealer seals what is kept for asking the provider later, and what waits for a second factor. Nil keeps nothing: no session is checked
 	// again, and the provider is not told who signs out.
 	Sealer *token.Sealer

@@ -23,6 +23,8 @@ const (
 	forStepUp = "step_up"
 	// forEnrol lets somebody who is signed in enrol a factor.
 	forEnrol = "enrol"
+	// forChange holds a new password for somebody who has a second factor to prove first.
+	forChange = "change"
 )
 
 // sealPurpose binds a sealed state to this use.
@@ -42,6 +44,11 @@ type waiting struct {
 	// Factor is a stand-in that was proven before a real factor is enrolled, FactorAt when.
 	Factor   *mfa.Proof `json:"factor,omitempty"`
 	FactorAt time.Time  `json:"factor_at,omitzero"`
+
+	// Identifier, Password and NewPassword are those of a change.
+	Identifier  string `json:"identifier,omitempty"`
+	Password    string `json:"password,omitempty"`
+	NewPassword string `json:"new_password,omitempty"`
 
 	// Enrol asks for enrolling instead of checking.
 	Enrol bool `json:"enrol,omitempty"`
@@ -126,7 +133,7 @@ func (f *Flow) find(r *http.Request, ticket string) (step, error) {
 	if s == nil {
 		return step{}, errOver
 	}
-	p, err := f.Pending.GetPending(ctx, digest, sessionHolder(s.ID), f.now())
+	p, err := f.Pending.GetPending(ctx, digest, sessionHolder(s.Bound()), f.now())
 	if fault.Is(err, fault.NotFound) {
 		return step{}, errOver
 	}
@@ -138,7 +145,7 @@ func (f *Flow) find(r *http.Request, ticket string) (step, error) {
 }
 
 func browserHolder(digest string) string { return "browser:" + digest }
-func sessionHolder(id string) string     { return "session:" + id }
+func sessionHolder(bound string) string  { return "session:" + bound }
 
 // change changes a step in place, one after another with everybody else who does, and returns it as written.
 func (f *Flow) change(r *http.Request, st step, do func(*waiting) error) (step, error) {

@@ -95,7 +95,7 @@ func (f *Flow) StepUp(r *http.Request, raw string) (Step, *Confirm, error) {
 	}
 	switch {
 	case choices.Enrolled:
-		ticket, err := f.hold(r, sessionHolder(s.ID), waiting{For: forStepUp, AccountID: s.AccountID, ReturnTo: to, Kind: choices.Ways[0].Kind})
+		ticket, err := f.hold(r, sessionHolder(s.Bound()), waiting{For: forStepUp, AccountID: s.AccountID, ReturnTo: to, Kind: choices.Ways[0].Kind})
 		return Step{Kind: StepFactor, URL: f.factorURL("", ticket)}, nil, err
 	case own:
 		return Step{}, f.confirm(s, to), nil
@@ -133,7 +133,7 @@ func (f *Flow) confirm(s *session.Session, to string) *Confirm {
 
 // ConfirmPassword takes the password of somebody without a factor as proof that it is still them. A wrong one is
 // identity.ErrWrongPassword, and counts as one at sign-in does.
-func (f *Flow) ConfirmPassword(r *http.Request, raw, password string) (Step, *Confirm, error) {
+func (f *Flow) ConfirmPassword(w http.ResponseWriter, r *http.Request, raw, password string) (Step, *Confirm, error) {
 	to := f.localReturn(raw)
 	s, err := f.Sessions.Lookup(r)
 	if err != nil {
@@ -153,7 +153,7 @@ func (f *Flow) ConfirmPassword(r *http.Request, raw, password string) (Step, *Co
 	if err := f.samePerson(r, s, password); err != nil {
 		return Step{}, c, err
 	}
-	_, err = f.Sessions.Update(r.Context(), s.ID, func(s *session.Session) error { s.AuthTime = f.now(); return nil })
+	_, err = f.Sessions.Renew(w, r, s.ID, func(s *session.Session) error { s.AuthTime = f.now(); return nil })
 	return Step{Kind: StepDone, URL: to}, c, err
 }
 

@@ -117,7 +117,10 @@ func (k *walk) snapshot() map[string]session.Session {
 	}
 	out := map[string]session.Session{}
 	for _, s := range list {
-		out[s.ID] = *s
+		if other, ok := out[s.Bound()]; ok {
+			k.fail("two sessions from one sign-in of %s: %s and %s", s.Email, s.ID, other.ID)
+		}
+		out[s.Bound()] = *s
 	}
 	return out
 }
@@ -163,8 +166,8 @@ func (k *walk) judge(before, after map[string]session.Session, needs map[string]
 			if why := k.unearned(s, needs[s.AccountID]); why != "" {
 				k.fail("session of %s: %s: %+v", s.Email, why, s)
 			}
-		case !s.FactorAt.Equal(was.FactorAt) && !k.factor[s.AccountID]:
-			k.fail("FactorAt of a session of %s moved without a proof", s.Email)
+		case !s.FactorAt.Equal(was.FactorAt) && (!k.factor[s.AccountID] || s.ID == was.ID):
+			k.fail("FactorAt of a session of %s moved without a proof, or under the name that it had before", s.Email)
 		case !s.FactorAt.Equal(was.FactorAt):
 			k.seen["stepped up"]++
 		case s.AccountID != was.AccountID || !slices.Equal(s.AMR, was.AMR) && !k.factor[s.AccountID]:

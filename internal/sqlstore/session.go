@@ -14,7 +14,7 @@ const noSession = "There is no such session."
 
 const sessionColumns = `id, secret_digest, account_id, email, email_doubtful, name, username, group_names, provider, issuer, subject, provider_session,
 	id_token, amr, signed_in_at, auth_time, last_seen, expires_at, idle_timeout, address, user_agent, remember,
-	grant_sealed, checked_at, factor_at, device, password_expires, password_change_url, check_after, unanswered_since, last_sign_in`
+	grant_sealed, checked_at, factor_at, device, password_expires, password_change_url, check_after, unanswered_since, last_sign_in, binding`
 
 func scanSession(r row) (*session.Session, error) {
 	var s session.Session
@@ -22,7 +22,7 @@ func scanSession(r row) (*session.Session, error) {
 	var signedIn, auth, seen, expires, idle, checked, factor, password, after, unanswered, before int64
 	err := r.Scan(&s.ID, &s.SecretDigest, &s.AccountID, &s.Email, &s.EmailDoubtful, &s.Name, &s.Username, &groups, &s.Provider, &s.Issuer, &s.Subject,
 		&s.ProviderSession, &s.IDToken, &amr, &signedIn, &auth, &seen, &expires, &idle, &s.Address, &s.UserAgent, &s.Remember,
-		&s.Grant, &checked, &factor, &s.Device, &password, &s.PasswordChangeURL, &after, &unanswered, &before)
+		&s.Grant, &checked, &factor, &s.Device, &password, &s.PasswordChangeURL, &after, &unanswered, &before, &s.Binding)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func scanSession(r row) (*session.Session, error) {
 // CreateSession implements session.Store.
 func (d *DB) CreateSession(ctx context.Context, s *session.Session) error {
 	_, err := write(ctx, d, step{verb: "create session"}, func(ctx context.Context, q queryer) (struct{}, error) {
-		err := exec(ctx, q, "INSERT INTO sessions ("+sessionColumns+") VALUES ("+values(31)+")", sessionValues(s)...)
+		err := exec(ctx, q, "INSERT INTO sessions ("+sessionColumns+") VALUES ("+values(32)+")", sessionValues(s)...)
 		return struct{}{}, taken(err, "This session exists already.")
 	})
 	return err
@@ -55,7 +55,7 @@ func sessionValues(s *session.Session) []any {
 		text(s.Subject), text(s.ProviderSession), text(s.IDToken), list(s.AMR), ms(s.SignedInAt), ms(s.AuthTime), ms(s.LastSeen),
 		ms(s.ExpiresAt), s.IdleTimeout.Milliseconds(), text(s.Address), text(s.UserAgent), s.Remember,
 		s.Grant, ms(s.CheckedAt), ms(s.FactorAt), s.Device, ms(s.PasswordExpires), text(s.PasswordChangeURL),
-		ms(s.CheckAfter), ms(s.UnansweredSince), ms(s.LastSignIn),
+		ms(s.CheckAfter), ms(s.UnansweredSince), ms(s.LastSignIn), s.Binding,
 	}
 }
 
@@ -63,7 +63,7 @@ func sessionValues(s *session.Session) []any {
 // read first would both write.
 func (d *DB) UpdateSession(ctx context.Context, id string, change func(*session.Session) error) (*session.Session, error) {
 	return write(ctx, d, step{"update session", noSession}, func(ctx context.Context, q queryer) (*session.Session, error) {
-		s, err := scanSession(q.QueryRowContext(ctx, "UPDATE sessions SET id = id WHERE id = $1 RETURNING "+sessionColumns, id))
+		s, err := scanSession(q.QueryRowContext(ctx, lockSession, id))
 		if err != nil {
 			return nil, err
 		}
@@ -72,17 +72,36 @@ func (d *DB) UpdateSession(ctx context.Context, id string, change func(*session.
 			return nil, err
 		}
 		s.Keep(&before)
-		return s, exec(ctx, q, updateSession(), sessionValues(s)...)
+		return s, exec(ctx, q, updateSession("$1"), sessionValues(s)...)
 	})
 }
 
-// updateSession writes sessionValues over the row of that id.
-func updateSession() string {
+const lockSession = "UPDATE sessions SET id = id WHERE id = $1 RETURNING " + sessionColumns
+
+// RenewSession implements session.Store.
+func (d *DB) RenewSession(ctx context.Context, id string, change func(*session.Session) error) (*session.Session, error) {
+	return write(ctx, d, step{"renew session", noSession}, func(ctx context.Context, q queryer) (*session.Session, error) {
+		s, err := scanSession(q.QueryRowContext(ctx, lockSession, id))
+		if err != nil {
+			return nil, err
+		}
+		before := *s
+		if err := change(s); err != nil {
+			return nil, err
+		}
+		s.Renewed(&before)
+		// One row that gets another id, not two: a sign-out of the whole account that waits for this finds it by its account then.
+		return s, exec(ctx, q, updateSession("$33"), append(sessionValues(s), id)...)
+	})
+}
+
+// updateSession writes sessionValues over the row whose id a parameter holds.
+func updateSession(id string) string {
 	columns := strings.Split(sessionColumns, ",")
 	for i, c := range columns {
 		columns[i] = fmt.Sprintf("%s = $%d", strings.TrimSpace(c), i+1)
 	}
-	return "UPDATE sessions SET " + strings.Join(columns, ", ") + " WHERE id = $1"
+	return "UPDATE sessions SET " + strings.Join(columns, ", ") + " WHERE id = " + id
 }
 
 // GetSession implements session.Store.

@@ -122,6 +122,15 @@ func (m *Memory) TouchSession(_ context.Context, id string, seen time.Time) erro
 
 // UpdateSession implements session.Store.
 func (m *Memory) UpdateSession(_ context.Context, id string, change func(*session.Session) error) (*session.Session, error) {
+	return m.changeSession(id, change, (*session.Session).Keep)
+}
+
+// RenewSession implements session.Store.
+func (m *Memory) RenewSession(_ context.Context, id string, change func(*session.Session) error) (*session.Session, error) {
+	return m.changeSession(id, change, (*session.Session).Renewed)
+}
+
+func (m *Memory) changeSession(id string, change func(*session.Session) error, keep func(s, before *session.Session)) (*session.Session, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	before, ok := m.sessions[id]
@@ -133,8 +142,9 @@ func (m *Memory) UpdateSession(_ context.Context, id string, change func(*sessio
 	if err := change(&s); err != nil {
 		return nil, err
 	}
-	s.Keep(&before)
-	m.sessions[id] = s
+	keep(&s, &before)
+	delete(m.sessions, id)
+	m.sessions[s.ID] = s
 	return &s, nil
 }
 

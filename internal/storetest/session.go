@@ -15,7 +15,7 @@ import (
 
 func newSession(accountID string, at time.Time) *session.Session {
 	return &session.Session{
-		ID: token.NewID(), SecretDigest: token.Digest(token.NewSecret()), AccountID: accountID,
+		ID: token.NewID(), SecretDigest: token.Digest(token.NewSecret()), Binding: token.Digest("first"), AccountID: accountID,
 		Email: "ann@example.com", Name: "Änn O'Neil \"the\" boss", Username: "ann", Groups: []string{"sales", "a,b", "日本"},
 		Provider: "contoso", Issuer: "https://id.example.com/", Subject: "00u1", ProviderSession: "sid-1", IDToken: "e30.e30.x",
 		AMR: []string{"pwd", "mfa"}, SignedInAt: at, AuthTime: at.Add(-time.Minute), LastSeen: at, ExpiresAt: at.Add(time.Hour),
@@ -31,6 +31,7 @@ func Sessions(t *testing.T, s session.Store) {
 	t.Run("round trip", func(t *testing.T) { sessionRoundTrip(t, s) })
 	t.Run("touch", func(t *testing.T) { sessionTouch(t, s) })
 	t.Run("update", func(t *testing.T) { sessionUpdate(t, s) })
+	t.Run("renew", func(t *testing.T) { sessionRenew(t, s) })
 	t.Run("delete", func(t *testing.T) { sessionDelete(t, s) })
 	t.Run("accounts apart", func(t *testing.T) { sessionAccounts(t, s) })
 	t.Run("providers apart", func(t *testing.T) { sessionProviders(t, s) })
@@ -84,6 +85,7 @@ func sessionUpdate(t *testing.T, s session.Store) {
 	want.Groups, want.Grant, want.FactorAt = []string{"support"}, "key.other", want.SignedInAt.Add(time.Minute)
 	got, err := s.UpdateSession(t.Context(), want.ID, func(one *session.Session) error {
 		one.Groups, one.Grant, one.FactorAt = want.Groups, want.Grant, want.FactorAt
+		one.ID, one.Binding = token.NewID(), "other"
 		one.AccountID, one.SecretDigest, one.ExpiresAt, one.LastSeen = "other", "other", time.Time{}, time.Time{} // stay as they were
 		one.Issuer, one.Subject, one.ProviderSession = "other", "other", "other"
 		return nil

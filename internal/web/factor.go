@@ -51,7 +51,7 @@ type StepUps interface {
 	// StepUp says where to go, or how to confirm.
 	StepUp(r *http.Request, returnTo string) (signin.Step, *signin.Confirm, error)
 	// ConfirmPassword takes a password; a wrong one is identity.ErrWrongPassword.
-	ConfirmPassword(r *http.Request, returnTo, password string) (signin.Step, *signin.Confirm, error)
+	ConfirmPassword(w http.ResponseWriter, r *http.Request, returnTo, password string) (signin.Step, *signin.Confirm, error)
 	// Fresh reports whether a session may change what protects its account.
 	Fresh(r *http.Request, s *session.Session) (bool, error)
 }

@@ -40,7 +40,7 @@ func (h *Handler) confirmPassword(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	next, confirm, err := h.StepUps.ConfirmPassword(r, f.Get("return_to"), f.Get("password"))
+	next, confirm, err := h.StepUps.ConfirmPassword(w, r, f.Get("return_to"), f.Get("password"))
 	if errors.Is(err, identity.ErrWrongPassword) && confirm != nil {
 		return h.stepOrConfirm(w, r, http.StatusUnauthorized, signin.Step{}, confirm, "That is not your password. Check it and try again.")
 	}

@@ -86,7 +86,7 @@ func (f *fakeFactors) StepUp(_ *http.Request, to string) (signin.Step, *signin.C
 	return f.next, f.confirm, f.err
 }
 
-func (f *fakeFactors) ConfirmPassword(_ *http.Request, to, password string) (signin.Step, *signin.Confirm, error) {
+func (f *fakeFactors) ConfirmPassword(_ http.ResponseWriter, _ *http.Request, to, password string) (signin.Step, *signin.Confirm, error) {
 	f.note("password", to, password)
 	return f.next, f.confirm, f.err
 }
