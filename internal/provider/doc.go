@@ -33,8 +33,9 @@
 //     Metadata and keys are renewed daily, and yesterday's help out while that fails.
 //   - go-oidc checks issuer, audience, expiry and signature policy; the keys are ours, because its key set fetches once for every
 //     bad token, never forgets a key, and hides whether the provider or the token is at fault.
-//   - A fetch that brings the wanted key is free, so a rotation costs nothing. Useless ones are: four at once, then with
-//     growing pauses up to a minute.
+//   - Keys are fetched at once for a key id that is not known, and a fetch that brings the wanted key is free, so a rotation costs nothing.
+//     Useless fetches have a budget (keybudget.go): three at once, then one for eight bad tokens and in five seconds. What strangers can
+//     send (logout and access tokens) has another budget than what the provider answers with, so a flood does not delay anybody's sign-in.
 //   - The token endpoint is asked by our own code: x/oauth2 knows no client assertions, cannot refresh as configured, and probes
 //     authentication styles by sending a code a second time.
 //   - An assertion is addressed to the token endpoint, as OpenID Connect Core section 9 has it, or to the issuer where a preset says so.
