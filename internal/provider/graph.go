@@ -82,6 +82,9 @@ func (g *graph) ask(ctx context.Context, m *metadata, object, accessToken string
 		return nil, fmt.Errorf("as the person: %w; as the application: %w", own, err)
 	}
 	groups, err = g.list(ctx, "/v1.0/users/"+object+"/transitiveMemberOf", token)
+	if forbidden(err) {
+		g.tokens.forget(m.TokenURL) // what an administrator grants now stands in the next token only
+	}
 	if err != nil {
 		return nil, fmt.Errorf("as the person: %w; as the application (grant User.Read delegated, or GroupMember.Read.All and User.ReadBasic.All "+
 			"to the application): %w", own, err)

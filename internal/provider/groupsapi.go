@@ -196,6 +196,14 @@ type rememberedToken struct {
 	until time.Time
 }
 
+// forget drops a token that did not open what it was got for: the next one may.
+func (m *tokenMemory) forget(key string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.known, key)
+}
+
+// get returns a token that is good for another while.
 func (m *tokenMemory) get(key string, ask func() (apiToken, error)) (string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
