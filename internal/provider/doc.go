@@ -75,6 +75,10 @@
 //     send one at any rate, so keys are fetched only for a key id that is not known. A client's own token stands for a local account only
 //     where client and subject are both configured.
 //
+// Libraries: go-oidc reads discovery and checks the claims that every relying party must check; go-jose verifies signatures with the keys that
+// we fetch and signs our assertions, and is in go-oidc's graph anyway; x/oauth2 makes the PKCE challenge; x/sync/singleflight lets all who wait
+// for one question share the answer. go-ldap speaks LDAP, and asn1-ber, which it is built on, writes the one request that it has no type for.
+//
 // The relying-party tests of the OpenID Foundation's conformance suite, and ours that hold the same. Profiles basic, form post and config;
 // logout: RP-initiated, back-channel, front-channel; refresh tokens. A name after the slash is the case, one before the dot another package.
 // A test makes sure that every one of them is there.
