@@ -64,16 +64,8 @@ func (a *App) Serve(ctx context.Context, public net.Listener) error {
 		<-serving.Done()
 		return a.shutDown(servers)
 	})
-	time.AfterFunc(trimAfter, func() {
-		if err := trim(); err != nil {
-			a.Log.Debug("memory of the start not given back", "error", err)
-		}
-	})
 	return errors.Join(g.Wait(), stopBackground(), a.Close())
 }
-
-// trimAfter is when the start is over: keys, stores and pages have been read, and nobody has been waiting.
-const trimAfter = 300 * time.Millisecond
 
 // shutDown stops accepting at once and closes what has not finished when the grace is over: an open WebSocket would otherwise
 // keep the process for ever.
@@ -168,6 +160,7 @@ func (a *App) startBackground(ctx context.Context) (stop func() error) {
 		func(ctx context.Context) error { every(ctx, 2*time.Second, a.reloadKeys); return nil },
 		a.checks.Run,
 		a.Accounts.Run,
+		a.trimming,
 	}
 	if a.Mail != nil {
 		loops = append(loops, a.Mail.Run)

@@ -1,9 +1,10 @@
 package app
 
 import (
-	"os"
-	"strings"
+	"context"
+	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -36,11 +37,30 @@ func TestCleanPages(t *testing.T) {
 
 // TestTrim gives pages back under this very test, which must go on.
 func TestTrim(t *testing.T) {
+	before, err := filePages()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := trim(); err != nil {
 		t.Fatal(err)
 	}
-	b, err := os.ReadFile("/proc/self/smaps")
-	if err != nil || !strings.Contains(string(b), "Rss:") {
-		t.Fatalf("after trim: %v", err)
+	after, err := filePages()
+	if err != nil || after > before*3/4 {
+		t.Errorf("%d bytes of files mapped before, %d after, %v", before, after, err)
+	}
+}
+
+func TestTrimmingEnds(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- (&App{Core: &Core{Log: slog.New(slog.DiscardHandler)}}).trimming(ctx) }()
+	cancel()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it goes on")
 	}
 }

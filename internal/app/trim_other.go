@@ -2,10 +2,11 @@
 
 package app
 
-import "runtime/debug"
+import "errors"
 
-// trim gives back the garbage of the start.
-func trim() error {
-	debug.FreeOSMemory()
-	return nil
-}
+// Elsewhere nobody has measured what would be won.
+var errNotHere = errors.New("no way known on this system")
+
+func trim() error { return errNotHere }
+
+func filePages() (int64, error) { return 0, errNotHere }

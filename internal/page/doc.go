@@ -6,6 +6,8 @@
 //
 // Decisions:
 //   - Pages are rendered into a buffer and sent only when complete: a template error is an error page, never half a page.
+//   - A built-in template is parsed when it is first needed, which a test proves to work for each; an administrator's are all parsed at
+//     the start, where a mistake can still be named.
 //   - Fail is the only place that turns an error into a status, a log line with the reference id and a page (or JSON for callers
 //     that are not browsers' navigations).
 //   - No inline script or style: the Content-Security-Policy forbids both, so an injected one does nothing. The policy is set

@@ -6,36 +6,43 @@ import (
 	"html/template"
 	"io/fs"
 	"strings"
+	"sync"
 	texttemplate "text/template"
 )
 
-// loadMails parses templates/mail. A mail is a text, and beside it HTML where <name>.html exists. Files whose name begins
+// loadMails finds templates/mail. A mail is a text, and beside it HTML where <name>.html exists. Files whose name begins
 // with "_" are parts of others.
-func (p *Pages) loadMails(files fs.FS) error {
-	p.mails, p.letters = texttemplate.New("mail").Funcs(functions()), template.New("mail").Funcs(functions())
-	texts, err := fs.Glob(files, "mail/*.txt")
-	if err != nil {
-		return err
-	}
-	if len(texts) > 0 {
-		if _, err := p.mails.ParseFS(files, "mail/*.txt"); err != nil {
-			return err
+func (p *Pages) loadMails(files fs.FS) {
+	p.texts = sync.OnceValues(func() (*texttemplate.Template, error) {
+		t := texttemplate.New("mail").Funcs(functions())
+		if names, err := fs.Glob(files, "mail/*.txt"); err != nil || len(names) == 0 {
+			return t, err
 		}
-	}
-	letters, err := fs.Glob(files, "mail/*.html")
-	if err != nil || len(letters) == 0 {
-		return err
-	}
-	_, err = p.letters.ParseFS(files, "mail/*.html")
-	return err
+		return t.ParseFS(files, "mail/*.txt")
+	})
+	p.letters = sync.OnceValues(func() (*template.Template, error) {
+		t := template.New("mail").Funcs(functions())
+		if names, err := fs.Glob(files, "mail/*.html"); err != nil || len(names) == 0 {
+			return t, err
+		}
+		return t.ParseFS(files, "mail/*.html")
+	})
 }
 
 // RenderMail renders templates/mail/<name>.txt and .html with the same View as pages have (data is .Data); the text's first line
 // "Subject: ..." is the subject. A mail without .html has no html.
 func (p *Pages) RenderMail(name string, data any) (subject, text, html string, err error) {
+	texts, err := p.texts()
+	if err != nil {
+		return "", "", "", fmt.Errorf("parse mails: %w", err)
+	}
+	letters, err := p.letters()
+	if err != nil {
+		return "", "", "", fmt.Errorf("parse mails: %w", err)
+	}
 	v := p.common
 	v.Data = data
-	t := p.mails.Lookup(name + ".txt")
+	t := texts.Lookup(name + ".txt")
 	if t == nil {
 		return "", "", "", fmt.Errorf("render mail %s: no such template", name)
 	}
@@ -50,7 +57,7 @@ func (p *Pages) RenderMail(name string, data any) (subject, text, html string, e
 		return "", "", "", fmt.Errorf("render mail %s: %w", name, errors.New(`the first line is not "Subject: ..."`))
 	}
 	text = strings.TrimSpace(rest) + "\n"
-	if l := p.letters.Lookup(name + ".html"); l != nil {
+	if l := letters.Lookup(name + ".html"); l != nil {
 		var b strings.Builder
 		if err := l.Execute(&b, v); err != nil {
 			return "", "", "", fmt.Errorf("render mail %s: %w", name, err)

@@ -7,9 +7,11 @@ import (
 	"html/template"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	texttemplate "text/template"
@@ -46,14 +48,16 @@ type Pages struct {
 	log     *slog.Logger
 	logo    string
 	assets  assets
-	pages   map[string]*template.Template
-	mails   *texttemplate.Template
-	letters *template.Template
 	buffers sync.Pool
+
+	// Each is parsed when it is first needed: together they are more than a third of what a start costs.
+	pages   map[string]func() (*template.Template, error)
+	texts   func() (*texttemplate.Template, error)
+	letters func() (*template.Template, error)
 }
 
-// New loads all templates from files (package templates) and from cfg.TemplatesDir, and fails on the first that does not parse.
-// Prefix is server.path_prefix.
+// New takes templates from files (package templates) and, over them, from cfg.TemplatesDir. It fails where one is missing, and where an
+// administrator's do not parse; that the built-in ones do is for a test to prove. Prefix is server.path_prefix.
 func New(cfg Config, files fs.FS, prefix string, log *slog.Logger) (*Pages, error) {
 	brand, err := parseColor(cfg.Color)
 	if err != nil {
@@ -74,38 +78,68 @@ func New(cfg Config, files fs.FS, prefix string, log *slog.Logger) (*Pages, erro
 	if err := p.loadPages(files); err != nil {
 		return nil, fmt.Errorf("load pages: %w", err)
 	}
-	if err := p.loadMails(files); err != nil {
-		return nil, fmt.Errorf("load mails: %w", err)
+	p.loadMails(files)
+	if cfg.TemplatesDir != "" {
+		if err := p.parse(); err != nil {
+			return nil, fmt.Errorf("read branding.templates_dir: %w", err)
+		}
 	}
 	return p, nil
 }
 
-func (p *Pages) loadPages(files fs.FS) error {
-	base, err := template.New("base").Funcs(functions()).Funcs(template.FuncMap{"asset": p.asset}).ParseFS(files, "layout/*.html", "parts/*.html")
-	if err != nil {
+// parse parses every template now and returns the first error.
+func (p *Pages) parse() error {
+	for _, name := range slices.Sorted(maps.Keys(p.pages)) {
+		if _, err := p.pages[name](); err != nil {
+			return err
+		}
+	}
+	if _, err := p.texts(); err != nil {
 		return err
 	}
+	_, err := p.letters()
+	return err
+}
+
+func (p *Pages) loadPages(files fs.FS) error {
+	base := sync.OnceValues(func() (*template.Template, error) {
+		return template.New("base").Funcs(functions()).Funcs(template.FuncMap{"asset": p.asset}).ParseFS(files, "layout/*.html", "parts/*.html")
+	})
 	names, err := fs.Glob(files, "pages/*.html")
 	if err != nil {
 		return err
 	}
-	p.pages = make(map[string]*template.Template, len(names))
+	p.pages = make(map[string]func() (*template.Template, error), len(names))
 	for _, name := range names {
-		t, err := template.Must(base.Clone()).ParseFS(files, name)
-		if err != nil {
-			return err
-		}
-		for _, part := range []string{"title", "main"} {
-			if t.Lookup(part) == nil {
-				return fmt.Errorf("%s does not define %q", name, part)
+		p.pages[strings.TrimSuffix(path.Base(name), ".html")] = sync.OnceValues(func() (*template.Template, error) {
+			layout, err := base()
+			if err != nil {
+				return nil, err
 			}
-		}
-		p.pages[strings.TrimSuffix(path.Base(name), ".html")] = t
+			return parsePage(layout, files, name)
+		})
 	}
 	if p.pages["error"] == nil || p.pages["forbidden"] == nil {
 		return errors.New("pages/error.html and pages/forbidden.html must exist")
 	}
 	return nil
+}
+
+// parsePage reads one page into a copy of the layout.
+func parsePage(layout *template.Template, files fs.FS, name string) (*template.Template, error) {
+	t, err := layout.Clone()
+	if err != nil {
+		return nil, err
+	}
+	if t, err = t.ParseFS(files, name); err != nil {
+		return nil, err
+	}
+	for _, part := range []string{"title", "main"} {
+		if t.Lookup(part) == nil {
+			return nil, fmt.Errorf("%s does not define %q", name, part)
+		}
+	}
+	return t, nil
 }
 
 // asset returns the address of an asset; browsers may keep it for good.
@@ -127,9 +161,13 @@ func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, name 
 }
 
 func (p *Pages) render(w http.ResponseWriter, status int, name string, v View) error {
-	t := p.pages[name]
-	if t == nil {
+	page := p.pages[name]
+	if page == nil {
 		return fmt.Errorf("render page %s: no such template", name)
+	}
+	t, err := page()
+	if err != nil {
+		return fmt.Errorf("parse page %s: %w", name, err)
 	}
 	b := p.buffers.Get().(*bytes.Buffer)
 	defer func() {

@@ -177,6 +177,17 @@ func TestTemplatesDir(t *testing.T) {
 	}
 }
 
+// Nobody may be the first to meet a built-in template that does not parse.
+func TestBuiltinTemplatesParse(t *testing.T) {
+	p, _ := newPages(t)
+	if len(p.pages) < 20 {
+		t.Errorf("%d pages", len(p.pages))
+	}
+	if err := p.parse(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestNewRefuses(t *testing.T) {
 	for name, files := range map[string]map[string]string{
 		"a page that does not parse": {"pages/help.html": `{{define "title"}}{{end}}{{define "main"}}{{if}}{{end}}`},

@@ -87,35 +87,26 @@ func timedOut(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// tunnelTo is the way of an upgrade: it has no body, so only the connection can be tried again.
-type tunnelTo struct {
-	upstream *Upstream
-	in       *http.Request
-	path     Path
-	id       *Identity
-	endpoint *endpoint
-}
-
-// RoundTrip sends the request for an upgrade.
-func (t *tunnelTo) RoundTrip(out *http.Request) (*http.Response, error) {
-	u := t.upstream
+// open sends the request for an upgrade. It has no body, and only where no connection came about is another address tried.
+func (u *Upstream) open(out, in *http.Request, path Path, id *Identity, e **endpoint) (*http.Response, error) {
+	out.Body = nil
 	for tries := 0; ; tries++ {
 		var connected atomic.Bool
 		once := out.WithContext(httptrace.WithClientTrace(out.Context(), &httptrace.ClientTrace{
 			GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}))
-		u.address(once, t.in, t.path, t.endpoint)
-		res, err := t.endpoint.tunnel.RoundTrip(once)
+		u.address(once, in, path, *e)
+		res, err := (*e).tunnel.RoundTrip(once)
 		switch {
 		case err == nil:
-			u.note(t.endpoint, res.StatusCode, true)
+			u.note(*e, res.StatusCode, true)
 			return res, nil
 		case errors.Is(err, context.Canceled):
 			return nil, err
 		}
-		u.note(t.endpoint, 0, connected.Load())
+		u.note(*e, 0, connected.Load())
 		if tries > 0 || connected.Load() || len(u.pool.endpoints) == 1 {
 			return nil, err
 		}
-		t.endpoint = u.elsewhere(t.endpoint, t.in, t.id)
+		*e = u.elsewhere(*e, in, id)
 	}
 }

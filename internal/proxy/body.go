@@ -68,7 +68,7 @@ func (b *body) broken() error {
 // bufferSize is what one copy of a body uses.
 const bufferSize = 32 << 10
 
-// buffers lends the buffers that bodies are copied with, to us and to httputil.ReverseProxy.
+// buffers lends the buffers that bodies are copied with.
 type buffers struct{ pool *sync.Pool }
 
 func newBuffers() buffers {

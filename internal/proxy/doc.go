@@ -9,8 +9,8 @@
 //     that servers are known for, one after another as well, and each must be allowed. Only slashes at the very beginning become one.
 //   - What the gateway says about a request is never what the client said: every spelling of its header names is removed first, on every
 //     route, whoever asks, in trailers too. All X-Forwarded-* names are the gateway's.
-//   - Requests are sent by our own few lines on http.Transport; httputil.ReverseProxy (Rewrite, never Director) opens the WebSockets. See
-//     exchange for the reason, which is CPU.
+//   - Requests are sent by our own few lines on http.Transport instead of httputil.ReverseProxy. See exchange for the reason, which is CPU.
+//     WebSockets are our own too, for memory: ReverseProxy keeps the server's goroutine, its buffers and two of 32 kB for each.
 //   - GET and HEAD without a body, nearly all of what a CRM is asked, go a shorter way where the CRM speaks plain HTTP/1.1 (fast_get): over
 //     connections of package wire and without touching the header map, which halves the cost of a request. What the CRM answers in a form
 //     that package wire refuses is asked again the standard way, once, and so is everything to that CRM from then on.

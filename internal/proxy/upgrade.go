@@ -2,10 +2,10 @@ package proxy
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
-	"log"
 	"net/http"
-	"net/http/httputil"
 	"net/url"
 	"strings"
 
@@ -21,50 +21,92 @@ func webSocket(r *http.Request) bool {
 		hasToken(r.Header["Connection"], "upgrade")
 }
 
-// upgrade opens a tunnel. httputil.ReverseProxy does it well, and the copy it makes does not matter once per tunnel.
+// upgrade opens a tunnel. When it returns the tunnel may be open, and is nobody's but its own.
 func (u *Upstream) upgrade(w http.ResponseWriter, r *http.Request, path Path, id *Identity) {
 	if !u.OwnOrigin(r) {
 		u.Fail.Fail(w, r, fault.New(fault.Forbidden, "A page of another site tried to open a connection in your name. It was refused.").WithReason("foreign_origin"))
 		return
 	}
-	var failed error
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	r = r.WithContext(ctx)
+	state := r.Header["Tracestate"]
+	expire := u.unbindRequest(r.Header, id)
+	u.Names.stripRequest(r.Header, u.cfg.UnderscoreHeaders)
+	switching(r.Header)
 	now := u.now()
-	var f flight
-	u.flights.add(ctx, &f, id, canceled(cancel), now)
-	defer u.flights.done(&f)
-	var expire []string
-	way := &tunnelTo{upstream: u, in: r, path: path, id: id, endpoint: u.choose(r, id, nil)}
-	defer func() { way.endpoint.inFlight.Add(-1) }()
-	tunnel := httputil.ReverseProxy{
-		Transport:  way,
-		BufferPool: u.buffers,
-		ErrorLog:   log.New(io.Discard, "", 0), // it knows only how a tunnel ended
-		Rewrite: func(pr *httputil.ProxyRequest) {
-			expire = u.unbindRequest(pr.Out.Header, id)
-			u.Names.Strip(pr.Out.Header, u.cfg.UnderscoreHeaders)
-			if failed = u.dress(pr.In, pr.Out.Header, pr.In.Header["Tracestate"], path, id, now); failed != nil {
-				cancel() // Rewrite cannot refuse
-			}
-		},
-		ModifyResponse: func(res *http.Response) error {
-			u.Names.stripSetCookies(res.Header)
-			if u.Names.bound {
-				u.bindAnswer(res.Header, path, id, expire)
-			}
-			return nil
-		},
-		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			if failed != nil {
-				u.Fail.Fail(w, r, failed)
-				return
-			}
-			u.fail(w, r, err, nil)
-		},
+	if err := u.dress(r, r.Header, state, path, id, now); err != nil {
+		u.Fail.Fail(w, r, err)
+		return
 	}
-	tunnel.ServeHTTP(w, r)
+	// The request's context ends with this function, and the tunnel does not.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
+	defer context.AfterFunc(r.Context(), cancel)()
+	t := &tunnel{upstream: u, cancel: cancel, endpoint: u.choose(r, id, nil)}
+	defer func() {
+		if t.client == nil {
+			t.end()
+		}
+	}()
+	u.flights.add(ctx, &t.flight, id, canceled(cancel), now)
+	res, err := u.open(r.WithContext(ctx), r, path, id, &t.endpoint)
+	if err != nil {
+		u.fail(w, r, err, nil)
+		return
+	}
+	u.Names.stripSetCookies(res.Header)
+	if u.Names.bound {
+		u.bindAnswer(res.Header, path, id, expire)
+	}
+	if res.StatusCode != http.StatusSwitchingProtocols {
+		defer res.Body.Close()
+		if !u.flights.hold(&t.flight, res.Body) {
+			u.Fail.Fail(w, r, errSessionEnded)
+			return
+		}
+		u.answer(w, res)
+		return
+	}
+	crm, ok := res.Body.(io.ReadWriteCloser)
+	if up := res.Header["Upgrade"]; !ok || len(up) != 1 || !strings.EqualFold(up[0], "websocket") {
+		_ = res.Body.Close()
+		u.fail(w, r, errors.New("upstream switched to a protocol that nobody asked for"), nil)
+		return
+	}
+	t.crm = crm
+	u.connect(t, w, r, res)
+}
+
+// switching says in a header that was stripped that the protocol is to change.
+func switching(h http.Header) {
+	h["Connection"], h["Upgrade"] = []string{"Upgrade"}, []string{"websocket"}
+}
+
+// connect takes the client's connection from the server, answers and lets the tunnel run.
+func (u *Upstream) connect(t *tunnel, w http.ResponseWriter, r *http.Request, res *http.Response) {
+	client, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		_ = t.crm.Close()
+		u.fail(w, r, fmt.Errorf("take connection for a tunnel: %w", err), nil)
+		return
+	}
+	t.client = client
+	h := w.Header()
+	removeHopByHop(res.Header)
+	for name, values := range res.Header {
+		h[name] = values
+	}
+	switching(h)
+	res.Header, res.Body = h, nil // the head alone is written
+	if err = res.Write(buffered); err == nil {
+		err = buffered.Flush()
+	}
+	var ahead []byte // what the client sent without waiting for the answer
+	if n := buffered.Reader.Buffered(); n > 0 {
+		ahead, _ = buffered.Reader.Peek(n)
+	}
+	if err != nil || !u.flights.hold(&t.flight, t) {
+		t.end()
+		return
+	}
+	t.run(ahead)
 }
 
 // OwnOrigin reports whether the page that opens a WebSocket is ours: browsers send cookies with a WebSocket whoever opens it, and no
