@@ -18,7 +18,7 @@
 //	token_endpoint.go, client_auth.go   what is sent to it, and who says so      userinfo.go  claims that the ID token lacks
 //	discovery.go  metadata: lazily, once for all, daily                          keys.go      published keys, and when to fetch them
 //	verify.go     which ID tokens are ours                                       claims.go    what the claims mean
-//	entratenants.go  several tenants behind one button                           graph.go googlegroups.go groupsapi.go   groups that tokens do not hold
+//	entratenants.go  several tenants behind one button                           graph.go googlegroups.go groupsapi.go memory.go   groups that tokens do not hold
 //	oktalogout.go Universal Logout: all sessions of a person                     refusaltable.go refusalfind.go   what codes mean, and finding them
 //	bearer.go     which access tokens open the CRM to programs
 //	github.go     OAuth 2.0 without OpenID Connect                               preset.go    how a preset file is read
