@@ -54,7 +54,7 @@ func newWorld(t testing.TB, change ...func(*mfa.Config)) *world {
 	}
 	public, _ := url.Parse(origin)
 	w.Service, err = mfa.New(mfa.Env{Config: cfg, Public: public, Product: "Deal: Desk", Mail: w.mail},
-		mfa.Deps{Store: w.store, Sealer: sealer, Audit: w.audit, Now: func() time.Time { return w.now }})
+		mfa.Deps{Store: w.store, Devices: w.store, Sealer: sealer, Audit: w.audit, Now: func() time.Time { return w.now }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,7 +287,7 @@ func TestOff(t *testing.T) {
 	w := newWorld(t)
 	who := w.person(t)
 	w.enrolTOTP(t, who)
-	off, err := mfa.New(mfa.Env{Config: mfa.Config{Policy: mfa.PolicyOff, Allowed: []string{"totp"}}, Public: &url.URL{Host: "x"}}, mfa.Deps{Store: w.store})
+	off, err := mfa.New(mfa.Env{Config: mfa.Config{Policy: mfa.PolicyOff, Allowed: []string{"totp"}}, Public: &url.URL{Host: "x"}}, mfa.Deps{Store: w.store, Devices: w.store})
 	if err != nil {
 		t.Fatal(err)
 	}
