@@ -58,9 +58,8 @@ type DB struct {
 	db *sql.DB
 	// writer holds one token where the engine has one writer (SQLite); nil otherwise.
 	writer chan struct{}
-	// getSession is the statement that runs once a second for every session in use, prepared where the driver does not do so
-	// by itself (SQLite, for which it halves the cost); nil otherwise.
-	getSession *sql.Stmt
+	// prepared is nil where the driver prepares by itself.
+	prepared *prepared
 
 	lastSeq   atomic.Int64 // of the newest event
 	lastSweep atomic.Int64 // of failures, unix milliseconds of the caller's clock

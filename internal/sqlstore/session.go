@@ -85,15 +85,10 @@ func updateSession() string {
 	return "UPDATE sessions SET " + strings.Join(columns, ", ") + " WHERE id = $1"
 }
 
-const getSession = "SELECT " + sessionColumns + " FROM sessions WHERE id = $1"
-
 // GetSession implements session.Store.
 func (d *DB) GetSession(ctx context.Context, id string) (*session.Session, error) {
 	return read(ctx, d, step{"get session", noSession}, func(ctx context.Context, q queryer) (*session.Session, error) {
-		if d.getSession != nil {
-			return scanSession(d.getSession.QueryRowContext(ctx, id))
-		}
-		return scanSession(q.QueryRowContext(ctx, getSession, id))
+		return scanSession(q.QueryRowContext(ctx, "SELECT "+sessionColumns+" FROM sessions WHERE id = $1", id))
 	})
 }
 

@@ -66,12 +66,8 @@ func openLocked(ctx context.Context, file string) (*DB, error) {
 		db.Close()
 		return nil, err
 	}
-	d := &DB{db: db, writer: make(chan struct{}, 1)}
+	d := &DB{db: db, writer: make(chan struct{}, 1), prepared: &prepared{db: db, known: map[string]*sql.Stmt{}}}
 	d.writer <- struct{}{}
-	if d.getSession, err = db.PrepareContext(ctx, getSession); err != nil {
-		db.Close()
-		return nil, err
-	}
 	return d, nil
 }
 

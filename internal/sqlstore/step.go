@@ -20,7 +20,7 @@ import (
 // opTimeout bounds every operation, for callers without a deadline of their own.
 const opTimeout = 10 * time.Second
 
-// queryer is a *sql.DB or a *sql.Tx.
+// queryer is a *sql.DB, a *sql.Tx or statements.
 type queryer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
@@ -42,7 +42,11 @@ type step struct {
 func read[T any](ctx context.Context, d *DB, s step, f func(ctx context.Context, q queryer) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	v, err := f(ctx, d.db)
+	q := queryer(d.db)
+	if d.prepared != nil {
+		q = statements{prepared: d.prepared}
+	}
+	v, err := f(ctx, q)
 	if err != nil {
 		var zero T
 		return zero, translate(s, err)
@@ -64,7 +68,7 @@ func write[T any](ctx context.Context, d *DB, s step, f func(ctx context.Context
 		}
 	}
 	for attempt := 1; ; attempt++ {
-		v, err := transact(ctx, d.db, f)
+		v, err := transact(ctx, d, f)
 		if err == nil {
 			return v, nil
 		}
@@ -74,13 +78,20 @@ func write[T any](ctx context.Context, d *DB, s step, f func(ctx context.Context
 	}
 }
 
-func transact[T any](ctx context.Context, db *sql.DB, f func(ctx context.Context, q queryer) (T, error)) (v T, err error) {
-	tx, err := db.BeginTx(ctx, nil)
+func transact[T any](ctx context.Context, d *DB, f func(ctx context.Context, q queryer) (T, error)) (v T, err error) {
+	if d.prepared != nil {
+		d.prepared.prepare(ctx)
+	}
+	tx, err := d.db.BeginTx(ctx, nil)
 	if err != nil {
 		return v, err
 	}
 	defer tx.Rollback() // nothing after Commit
-	if v, err = f(ctx, tx); err != nil {
+	q := queryer(tx)
+	if d.prepared != nil {
+		q = statements{prepared: d.prepared, tx: tx}
+	}
+	if v, err = f(ctx, q); err != nil {
 		return v, err
 	}
 	return v, tx.Commit()
