@@ -38,7 +38,7 @@ type Service struct {
 type Deps struct {
 	Store   Store
 	Devices DeviceStore
-	Sealer *token.Sealer
+	Sealer  *token.Sealer
 	// Audit takes what becomes of factors; nil forgets it.
 	Audit audit.Recorder
 	// Log takes what nobody waits for; nil is slog.Default.
