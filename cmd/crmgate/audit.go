@@ -31,17 +31,22 @@ func newAuditListCommand() *cobra.Command {
 administrators did. An error page shows a reference; --reference tells everything about it: for a page that was refused the rule, the conditions
 that failed and the request. Where it is not found here, the gateway's log has a line with it.`,
 		Example: `  crmgate audit list -c crmgate.yaml --email pat@partner.example --since 1d
+  crmgate audit list -c crmgate.yaml --event sign_in_refused,access_refused --since 2h
   crmgate audit list -c crmgate.yaml --reference 1f1439b6413593baf9e2e642cc0ca9a5`,
 	}
 	file := configFlag(cmd)
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
 	limit := cmd.Flags().Uint("limit", 50, "show `N` of them; 0 is all")
 	email := cmd.Flags().String("email", "", "only what concerns this `ADDRESS` or user name")
+	kinds := cmd.Flags().StringSlice("event", nil, "only these `EVENTS`, comma-separated, as the column shows them: sign_in_refused,access_refused")
 	reference := cmd.Flags().String("reference", "", "only the events with this reference `ID`, as an error page shows it")
 	since := sinceFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return withCore(cmd, *file, func(ctx context.Context, c *app.Core) error {
+		return withRecords(cmd, *file, func(ctx context.Context, c *app.Core) error {
 			f := audit.Filter{Limit: int(*limit), Reference: *reference, Since: since.start(time.Now())}
+			for _, k := range *kinds {
+				f.Kinds = append(f.Kinds, audit.Kind(k))
+			}
 			events, err := eventsOf(ctx, c, *email, f)
 			if err != nil {
 				return err
@@ -150,8 +155,9 @@ func newAuditExportCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "export", Short: "Write all security events as JSON lines, oldest first", Args: noArgs}
 	file := configFlag(cmd)
 	since := sinceFlag(cmd)
+	cmd.Flags().Bool("json", true, "as every listing has it; there is nothing else")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return withCore(cmd, *file, func(ctx context.Context, c *app.Core) error {
+		return withRecords(cmd, *file, func(ctx context.Context, c *app.Core) error {
 			events, err := c.DB.ListEvents(ctx, audit.Filter{Since: since.start(time.Now())})
 			if err != nil {
 				return err

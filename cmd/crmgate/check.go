@@ -64,10 +64,11 @@ func (c check) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	cfg, report := config.Load(c.file, c.env)
 	if cfg != nil {
-		for _, p := range cfg.RunAccessTests() {
+		pages := app.CheckPages(cfg)
+		for _, p := range append(app.RunAccessTests(cfg), pages...) {
 			report.Add(config.Finding{Path: p.Path, Message: p.Message, Hint: p.Hint, Warning: p.Warning})
 		}
-		if c.online != nil {
+		if c.online != nil && len(pages) == 0 { // without pages nothing opens that could be tried
 			report.Add(c.online(ctx, cfg)...)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -129,5 +130,39 @@ func TestSchemaCommand(t *testing.T) {
 	}
 	if !bytes.Equal(stdout.Bytes(), want) {
 		t.Error("crmgate schema prints something else than config/crmgate.schema.json")
+	}
+}
+
+// What would keep serve from starting is found by check, which is asked so that the restart is no surprise.
+func TestCheckFindsWhatKeepsServeFromStarting(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("junk.pem", "junk")
+	write("tpl/pages/help.html", `{{define "title"}}x{{end}}{{define "main"}}{{ {{end}}`)
+	const head = "local: {reset: {enabled: false}}\nupstreams: [{id: crm, urls: [\"https://127.0.0.1:8069\"]%s}]\n"
+	for _, tt := range []struct{ name, yaml, want string }{
+		{"the gateway's certificate", "server: {public_url: http://127.0.0.1, tls: {cert_file: junk.pem, key_file: junk.pem}}\n" + fmt.Sprintf(head, ""), ":1: server.tls.cert_file: cannot be used"},
+		{"the CRM's authorities", "server: {public_url: http://127.0.0.1}\n" + fmt.Sprintf(head, ", tls: {ca_file: junk.pem}"), ":3: upstreams[0].tls: cannot be used"},
+		{"the certificate for the CRM", "server: {public_url: http://127.0.0.1}\n" + fmt.Sprintf(head, ", tls: {cert_file: junk.pem, key_file: junk.pem}"), ":3: upstreams[0].tls: cannot be used"},
+		{"a page of one's own", "server: {public_url: http://127.0.0.1}\n" + fmt.Sprintf(head, "") + "branding: {templates_dir: tpl}\n", ":4: branding.templates_dir: cannot be used"},
+		{"a filter beside the file", "server: {public_url: http://127.0.0.1}\nupstreams: [{id: crm, urls: [\"http://127.0.0.1:1\"]}]\nlocal: {password: {breach_check: junk.pem}, reset: {enabled: false}}\n",
+			":3: local.password.breach_check: this is no filter file"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			write("crmgate.yaml", tt.yaml)
+			var stdout, stderr bytes.Buffer
+			code := run(t.Context(), []string{"check", "-c", filepath.Join(dir, "crmgate.yaml")}, &stdout, &stderr)
+			if code != 1 || !strings.Contains(stdout.String(), tt.want) || strings.Count(stdout.String(), "\n") != 1 {
+				t.Errorf("exit %d, want 1 and only %q:\n%s%s", code, tt.want, &stdout, &stderr)
+			}
+		})
 	}
 }

@@ -47,6 +47,22 @@ func withCore(cmd *cobra.Command, path string, do func(ctx context.Context, c *a
 	if err != nil {
 		return err
 	}
+	return useCore(cmd, cfg, do)
+}
+
+// withRecords is withCore for commands that read accounts, events or mails and have no business with sessions: they work, too, on the day on
+// which the store of sessions is what people ask about.
+func withRecords(cmd *cobra.Command, path string, do func(ctx context.Context, c *app.Core) error) error {
+	cfg, _, err := loadConfig(path, cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	alone := *cfg
+	alone.Session.Store = "sql"
+	return useCore(cmd, &alone, do)
+}
+
+func useCore(cmd *cobra.Command, cfg *config.Config, do func(ctx context.Context, c *app.Core) error) error {
 	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	core, err := app.OpenCore(cmd.Context(), cfg, log)
 	if err != nil {

@@ -89,6 +89,9 @@ func sentence(err error) string {
 	if !errors.As(err, &e) {
 		return err.Error()
 	}
+	if e.Kind == fault.Conflict {
+		return e.Sentence // what stands behind it is the database's way to say the same
+	}
 	if cause := errors.Unwrap(e); cause != nil && !strings.Contains(e.Sentence, cause.Error()) {
 		return e.Sentence + " (" + cause.Error() + ")"
 	}

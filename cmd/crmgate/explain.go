@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -27,6 +28,7 @@ locked, and its groups, says 'crmgate user show'; what happened to a person says
 	cmd.Flags().StringVar(&q.Email, "email", "", "the person's `ADDRESS`")
 	cmd.Flags().StringSliceVar(&q.Groups, "groups", nil, "the person's `GROUPS`, comma-separated")
 	cmd.Flags().StringVar(&q.Provider, "provider", "", "the `PROVIDER` they signed in at; default where their address belongs")
+	cmd.Flags().StringVar(&q.Host, "host", "", "the `HOST` that the browser asks for, where upstreams name hosts; default that of public_url")
 	cmd.Flags().StringVar(&q.Address, "address", "", "the client's IP `ADDRESS`, for rules that name networks")
 	cmd.Flags().BoolVar(&q.Factor, "factor", false, "a second factor was proven just before")
 	at := cmd.Flags().String("at", "", "the `MOMENT` of the request, such as 2026-03-02T09:30:00+01:00; default now")
@@ -43,6 +45,9 @@ locked, and its groups, says 'crmgate user show'; what happened to a person says
 			return usageError(errors.New(`--request wants a method and a path, such as "GET /admin"`))
 		}
 		q.Method = strings.ToUpper(q.Method)
+		if _, err := netip.ParseAddr(q.Address); q.Address != "" && err != nil {
+			return usageError(errors.New("--address wants an IP address, such as 203.0.113.7"))
+		}
 		if *at != "" {
 			var err error
 			if q.At, err = time.Parse(time.RFC3339, *at); err != nil {

@@ -19,7 +19,7 @@ mail says is not shown: it may hold a link that opens an account.`}
 	file := configFlag(list)
 	asJSON := list.Flags().Bool("json", false, "print JSON")
 	list.RunE = func(cmd *cobra.Command, _ []string) error {
-		return withCore(cmd, *file, func(ctx context.Context, c *app.Core) error {
+		return withRecords(cmd, *file, func(ctx context.Context, c *app.Core) error {
 			all, err := c.DB.ListMails(ctx)
 			if err != nil {
 				return err

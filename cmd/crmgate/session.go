@@ -29,7 +29,7 @@ func newSessionListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			lines := sessionLines(list)
+			lines := sessionLines(list, time.Now())
 			if *asJSON {
 				return printJSON(cmd.OutOrStdout(), lines)
 			}
@@ -81,9 +81,13 @@ type sessionLine struct {
 	UserAgent  string    `json:"user_agent"`
 }
 
-func sessionLines(list []*session.Session) []sessionLine {
+// sessionLines leaves out what has ended by itself and is only not swept away yet: nobody is signed in with it.
+func sessionLines(list []*session.Session, now time.Time) []sessionLine {
 	out := make([]sessionLine, 0, len(list))
 	for _, s := range list {
+		if !s.Live(now) {
+			continue
+		}
 		out = append(out, sessionLine{
 			ID: s.ID, AccountID: s.AccountID, Email: s.Email, Provider: s.Provider, SignedInAt: s.SignedInAt,
 			LastSeen: s.LastSeen, ExpiresAt: s.ExpiresAt, Address: s.Address, UserAgent: s.UserAgent,

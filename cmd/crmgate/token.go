@@ -27,7 +27,7 @@ func newTokenListCommand() *cobra.Command {
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
 	email := cmd.Flags().String("email", "", "only those of this `ADDRESS` or user name")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return withCore(cmd, *file, func(ctx context.Context, c *app.Core) error {
+		return withRecords(cmd, *file, func(ctx context.Context, c *app.Core) error {
 			list, err := tokensOf(ctx, c, *email)
 			if err != nil {
 				return err

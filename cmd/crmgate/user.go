@@ -71,7 +71,7 @@ func (t target) find(ctx context.Context, s *account.Service) (*account.Account,
 	if err != nil {
 		return nil, err
 	}
-	return one(found, *t.email, "nobody has the address %s; 'crmgate user list' shows who is there")
+	return one(found, *t.email, "nobody has the address or user name %s; 'crmgate user list' shows who is there, and with --deleted who was removed")
 }
 
 // one returns the only account that was found.
@@ -96,7 +96,7 @@ func newUserListCommand() *cobra.Command {
 	email := cmd.Flags().String("email", "", "only this `ADDRESS`")
 	deleted := cmd.Flags().Bool("deleted", false, "list removed accounts, which can be restored")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return withCore(cmd, *file, func(ctx context.Context, c *app.Core) error {
+		return withRecords(cmd, *file, func(ctx context.Context, c *app.Core) error {
 			list, err := c.Accounts.Store.ListAccounts(ctx, account.Filter{Email: identity.Normalize(*email), Deleted: *deleted})
 			if err != nil {
 				return err
@@ -160,7 +160,7 @@ func newUserShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			v := shown{Account: a, LockedUntil: locked, Factors: append([]mfa.Enrolment{}, factors...), Sessions: sessionLines(list)}
+			v := shown{Account: a, LockedUntil: locked, Factors: append([]mfa.Enrolment{}, factors...), Sessions: sessionLines(list, time.Now())}
 			if *asJSON {
 				return printJSON(cmd.OutOrStdout(), v)
 			}

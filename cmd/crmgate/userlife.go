@@ -79,7 +79,7 @@ func newUserRestoreCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				a, err := one(found, *who.email, "no removed account has the address %s; 'crmgate user list --deleted' shows who was removed")
+				a, err := one(found, *who.email, "no removed account has the address or user name %s; 'crmgate user list --deleted' shows who was removed")
 				if err != nil {
 					return err
 				}

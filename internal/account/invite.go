@@ -50,7 +50,7 @@ func (s *Service) Invite(ctx context.Context, inv Invitation, actor string) (a *
 	}
 	s.record(ctx, audit.Event{Kind: audit.Invited, AccountID: a.ID, Actor: actor, Provider: OwnerLocal})
 	d := s.Config.InvitationLifetime
-	err = s.send(ctx, a, mailInvitation, InvitationMail{About: s.about(ctx, a, actor), Link: link, Lifetime: Lifetime(d), Until: clockTime(s.now().Add(d))}, d)
+	err = s.send(ctx, a, mailInvitation, InvitationMail{About: s.about(ctx, a, actor), SignInName: a.SignInName(s.Realms), Link: link, Lifetime: Lifetime(d), Until: clockTime(s.now().Add(d))}, d)
 	if err != nil {
 		return a, link, fault.Wrap(fault.Unavailable, "The account was made, but the mail with the invitation could not be sent.", err)
 	}

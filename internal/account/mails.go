@@ -41,6 +41,8 @@ type About struct {
 // InvitationMail is the data of templates/mail/invitation.
 type InvitationMail struct {
 	About
+	// SignInName is what to type at sign-in.
+	SignInName string
 	// Link works once, until Until; Lifetime is the same as "3 days".
 	Link, Lifetime, Until string
 }

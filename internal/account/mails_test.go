@@ -30,7 +30,7 @@ func samples(name string) map[string]any {
 		"not_me":     account.NotMeMail{About: a, Provider: "Contoso"},
 		"not_me_report": account.NotMeReport{About: a, Who: name, WhoEmail: "ann@example.test", AccountID: "0123abcd", Cause: "a new sign-in", Provider: "Contoso",
 			ChangeURL: base + "/change"},
-		"invitation": account.InvitationMail{About: a, Link: base + "/invite/SECRET", Lifetime: "3 days", Until: "4 March 2026, 09:00 UTC"},
+		"invitation": account.InvitationMail{About: a, SignInName: a.Email, Link: base + "/invite/SECRET", Lifetime: "3 days", Until: "4 March 2026, 09:00 UTC"},
 		"reset_local": account.ResetMail{About: a, Link: base + "/reset/SECRET", WithdrawLink: base + "/withdraw/SECRET", Lifetime: "30 minutes",
 			Until: "1 March 2026, 09:30 UTC"},
 		"reset_provider":   account.ProviderMail{About: a, Provider: "Contoso " + name, ProviderURL: "https://reset.contoso.test/start?a=1&b=2", Help: "Ring 1234 " + name},
@@ -204,6 +204,24 @@ func TestMailsSayWhatIsTrueOfTheReader(t *testing.T) {
 						t.Errorf("%s says %q:\n%s", form, w, content)
 					}
 				}
+			}
+		})
+	}
+}
+
+// Whose address leads to a company at sign-in is told the user name alone.
+func TestInvitationNamesWhatSignsIn(t *testing.T) {
+	for _, tt := range []struct{ name, signIn, want, not string }{
+		{"either", "ann@example.test", "ann@example.test or ann", ""},
+		{"the user name alone", "ann", "you sign in as ann at", "sign in as ann@"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, text, _, err := newPages(t).RenderMail("invitation", account.InvitationMail{About: account.About{Email: "ann@example.test", Username: "ann"}, SignInName: tt.signIn})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if words := strings.Join(strings.Fields(text), " "); !strings.Contains(words, tt.want) || tt.not != "" && strings.Contains(words, tt.not) {
+				t.Errorf("no %q in %s", tt.want, words)
 			}
 		})
 	}

@@ -35,7 +35,7 @@ type NotMeReport struct {
 }
 
 // errNoticeGone is the one answer to a link that is used up, too old, or never was.
-var errNoticeGone = fault.New(fault.Expired, "This link works no longer: it was used already, is too old, or the account is locked by now.").
+var errNoticeGone = fault.New(fault.Expired, "This link no longer works: it was used already, is too old, or the account is locked by now.").
 	WithReason("notice_gone").WithNext(fault.NextHelp)
 
 // PeekNotice returns the account behind the link of a notice that is still good, and what it is about, without using it; fault.Expired

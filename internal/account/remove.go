@@ -3,10 +3,13 @@ package account
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"crmgate/internal/audit"
 	"crmgate/internal/fault"
+	"crmgate/internal/identity"
 )
 
 // KeepRemoved is how long a removed account can be restored.
@@ -39,9 +42,14 @@ func (s *Service) Restore(ctx context.Context, id, actor string) error {
 	return nil
 }
 
-// FindRemoved returns the removed accounts with an address.
+// FindRemoved returns the removed accounts with an address, or with a user name where no address was given.
 func (s *Service) FindRemoved(ctx context.Context, address string) ([]*Account, error) {
 	all, err := s.Store.ListAccounts(ctx, Filter{Email: address, Deleted: true})
+	if err == nil && len(all) == 0 && !strings.Contains(address, "@") {
+		if all, err = s.Store.ListAccounts(ctx, Filter{Deleted: true}); err == nil {
+			all = slices.DeleteFunc(all, func(a *Account) bool { return address == "" || identity.Normalize(a.Username) != address })
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list removed accounts: %w", err)
 	}

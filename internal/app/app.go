@@ -99,13 +99,18 @@ func accessOf(cfg *config.Config) policy.Config {
 	return access
 }
 
+// newRules are the rules, and the same for upstreams with ignore_case.
+func newRules(cfg *config.Config) (rules, folded *policy.Rules, err error) {
+	if rules, err = policy.New(accessOf(cfg)); err != nil {
+		return nil, nil, err
+	}
+	folded, err = policy.New(accessOf(cfg).Fold())
+	return rules, folded, err
+}
+
 // newGateway is the guarded path to the CRM.
 func (a *App) newGateway(public *url.URL) (*gateway.Handler, error) {
-	rules, err := policy.New(accessOf(a.Config))
-	if err != nil {
-		return nil, err
-	}
-	folded, err := policy.New(a.Config.Access.Fold())
+	rules, folded, err := newRules(a.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +162,7 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 	}
 	pages := &web.Handler{
 		Flow: flow, Logouts: flow, Universal: flow, StepUps: flow, Notices: a.Accounts,
-		OwnAccount: a.Accounts, OwnSessions: a.Sessions, Events: a.DB, Audit: a.Audit, TokenLifetime: cfg.Tokens.MaxLifetime,
+		OwnAccount: a.Accounts, OwnSessions: a.Sessions, Find: a.Accounts.Find, Events: a.DB, Audit: a.Audit, TokenLifetime: cfg.Tokens.MaxLifetime,
 		ReportsTo: cfg.Branding.Support.Email != "" && cfg.Mail.Enabled(),
 		Accounts:  a.Accounts, Sessions: a.Sessions, Realms: a.Realms, Pages: a.Pages, Prefix: prefix,
 		BaseURL: a.baseURL(), Secure: a.Sessions.Secure,

@@ -39,6 +39,7 @@ type Core struct {
 	Mail     *mail.Sender
 	Accounts *account.Service
 	Factors  *mfa.Service
+	events   *countedEvents
 	// Tokens are the access tokens of programs.
 	Tokens *bearer.Service
 	// Admins knows who administers the gateway.
@@ -49,6 +50,14 @@ type Core struct {
 
 	redis *redisstore.Store
 }
+
+// partError says which section of the configuration kept the stores from being opened.
+type partError struct {
+	part string
+	error
+}
+
+func (e partError) Unwrap() error { return e.error }
 
 // OpenCore opens the stores and puts the rules about accounts on top of them.
 func OpenCore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Core, error) {
@@ -66,14 +75,15 @@ func (c *Core) open(ctx context.Context) error {
 		return err
 	}
 	c.DB.Log = c.Log
-	c.Audit = c.DB
+	c.events = newCountedEvents(c.DB, cfg)
+	c.Audit = c.events
 	if c.Sealer, err = c.openSealer(ctx); err != nil {
 		return err
 	}
 	var store session.Store = c.DB
 	if cfg.Session.Store == "redis" {
 		if c.redis, err = redisstore.Open(ctx, cfg.Redis); err != nil {
-			return err
+			return partError{"redis", err}
 		}
 		store = c.redis
 	}

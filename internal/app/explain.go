@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -27,6 +28,8 @@ type Question struct {
 	Provider string
 	// Method and Path are the request's; the path may have a query.
 	Method, Path string
+	// Host is the one that the browser asks for; empty is public_url's.
+	Host string
 	// Address is the client's, for rules that name networks.
 	Address string
 	// At is the moment of the request; zero is now.
@@ -62,42 +65,45 @@ func Explain(cfg *config.Config, q Question) (Explanation, error) {
 		return Explanation{}, err
 	}
 	a := Explanation{SignIn: where, Headers: []NamedHeader{}, Rules: []policy.Step{}, Conditions: []policy.Check{}}
-	// The same code as for a real request makes the path canonical, so the answer is about what the CRM would get.
-	req := &http.Request{Method: q.Method, RequestURI: q.Path, URL: &url.URL{}, Header: http.Header{}}
-	path, err := proxy.Canonical(req)
+	gate, public, err := newJudge(cfg)
 	if err != nil {
-		a.Outcome, a.Reason = "refused (400)", err.Error()
-		if f := (*fault.Error)(nil); errors.As(err, &f) {
-			a.Reason = f.Sentence + " (" + f.Reason + ")"
-		}
-		return a, nil
+		return a, err
 	}
-	if prefix := cfg.Server.PathPrefix; path.Decoded == prefix || strings.HasPrefix(path.Decoded, prefix+"/") || path.Decoded == gateway.ChangePassword {
+	// The same code as for a real request decides, so the answer is about what the CRM would get.
+	host := q.Host
+	if host == "" {
+		host = public.Host
+	}
+	e, err := gate.Explain(&http.Request{Method: q.Method, RequestURI: q.Path, Host: host, URL: &url.URL{}, Header: http.Header{}}, q.subject(providerID))
+	switch {
+	case err != nil:
+		a.Outcome, a.Reason = "refused (400)", refusal(err)
+		return a, nil
+	case e.Own:
 		a.Outcome, a.Reason = "answered by crmgate", "This is a page of the gateway itself: access.rules do not speak about it, and the CRM never sees it."
 		return a, nil
-	}
-	upstream, err := explainUpstream(cfg, path.Decoded)
-	if err != nil || upstream == nil {
+	case e.Upstream == nil:
 		a.Outcome, a.Reason = "not found (404)", "no upstream has this path"
-		return a, err
+		return a, nil
 	}
-	rules, err := policy.New(accessOf(cfg))
-	if err != nil {
-		return a, err
-	}
-	a.Upstream = upstream.Config().ID
-	asked := policy.Request{Upstream: a.Upstream, Method: q.Method, Path: path.Decoded}
-	who, index := q.subject(providerID), rules.Match(asked)
-	d := rules.Decide(index, who)
-	a.Rule, a.Reason, a.Rules, a.Conditions = d.Rule, d.Reason, rules.Steps(asked), append(a.Conditions, rules.Checks(index, who)...)
+	d := e.Decision
+	a.Upstream, a.Rule, a.Reason, a.Rules, a.Conditions = e.Upstream.Config().ID, d.Rule, d.Reason, e.Steps, append(a.Conditions, e.Checks...)
 	a.Outcome = map[policy.Outcome]string{policy.Allowed: "allowed", policy.StepUp: "asked for a second factor", policy.SignIn: "asked to sign in"}[d.Outcome]
 	if a.Outcome == "" {
 		a.Outcome = "refused (403)"
 	}
 	if d.Outcome == policy.Allowed {
-		a.Headers, err = explainHeaders(upstream, q, providerID)
+		a.Headers, err = explainHeaders(cfg, e.Upstream, q, providerID)
 	}
 	return a, err
+}
+
+// refusal is why a request is not even put to the rules.
+func refusal(err error) string {
+	if f := (*fault.Error)(nil); errors.As(err, &f) {
+		return f.Sentence + " (" + f.Reason + ")"
+	}
+	return err.Error()
 }
 
 func (q Question) subject(provider string) policy.Subject {
@@ -142,10 +148,15 @@ func explainSignIn(cfg *config.Config, q Question) (where, providerID string, er
 	return "nowhere: no provider has the address and local accounts are off", "", nil
 }
 
-func explainUpstream(cfg *config.Config, path string) (*proxy.Upstream, error) {
+// newJudge is the guarded path as far as deciding goes: it knows no session, and passes nothing on.
+func newJudge(cfg *config.Config) (*gateway.Handler, *url.URL, error) {
 	public, err := url.Parse(cfg.Server.PublicURL)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	rules, folded, err := newRules(cfg)
+	if err != nil {
+		return nil, nil, err
 	}
 	shared := proxy.Shared{PublicURL: public, Names: proxy.NewNames(cfg.Upstreams, nil)}
 	var all []*proxy.Upstream
@@ -154,14 +165,14 @@ func explainUpstream(cfg *config.Config, path string) (*proxy.Upstream, error) {
 		c.Identity.SecretHeader = proxy.SecretHeaderConfig{} // it is not shown
 		u, err := proxy.Open(c, shared)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		all = append(all, u)
 	}
-	return gateway.NewRoutes(all).Find(public.Host, path), nil
+	return &gateway.Handler{Rules: rules, Folded: folded, Routes: gateway.NewRoutes(all), PublicURL: public, Prefix: cfg.Server.PathPrefix}, public, nil
 }
 
-func explainHeaders(u *proxy.Upstream, q Question, providerID string) ([]NamedHeader, error) {
+func explainHeaders(cfg *config.Config, u *proxy.Upstream, q Question, providerID string) ([]NamedHeader, error) {
 	id, err := u.Identify(proxy.Person{
 		ID: "(account id)", Email: q.Email, Name: "(name)", Username: "(user name)", Groups: q.Groups, Provider: providerID,
 	})
@@ -175,6 +186,17 @@ func explainHeaders(u *proxy.Upstream, q Question, providerID string) ([]NamedHe
 	var out []NamedHeader
 	for _, name := range slices.Sorted(maps.Keys(h)) {
 		out = append(out, NamedHeader{name, strings.Join(h[name], ", ")})
+	}
+	for _, c := range cfg.Upstreams {
+		if c.ID != u.Config().ID {
+			continue
+		}
+		if c.Identity.Assertion.Enabled {
+			out = append(out, NamedHeader{proxy.AssertionHeader, "(a signed JWT for " + cmp.Or(c.Identity.Assertion.Audience, c.ID) + ")"})
+		}
+		if name := c.Identity.SecretHeader.Name; name != "" {
+			out = append(out, NamedHeader{name, "(the secret)"})
+		}
 	}
 	return out, nil
 }

@@ -74,3 +74,24 @@ local: {reset: {enabled: false}}
 		t.Error("an unknown provider was explained")
 	}
 }
+
+func TestExplainNamesEveryHeader(t *testing.T) {
+	cfg := loaded(t, `server: {public_url: https://crm.test}
+local: {reset: {enabled: false}}
+upstreams:
+  - {id: crm, urls: ["http://127.0.0.1:1"], identity: {headers: [{name: Remote-User, value: email}], assertion: {audience: sales}, secret_header: {name: X-Gate, value: 0123456789abcdef}}}
+  - {id: plain, urls: ["http://127.0.0.1:1"], paths: [/plain], identity: {headers: [{name: Remote-User, value: email}], assertion: {enabled: false}}}
+`)
+	for path, want := range map[string][]app.NamedHeader{
+		"/x":     {{Name: "Remote-User", Value: "pat@partner.test"}, {Name: "X-Crmgate-Assertion", Value: "(a signed JWT for sales)"}, {Name: "X-Gate", Value: "(the secret)"}},
+		"/plain": {{Name: "Remote-User", Value: "pat@partner.test"}},
+	} {
+		a, err := app.Explain(cfg, app.Question{Email: "pat@partner.test", Method: "GET", Path: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, a.Headers); diff != "" {
+			t.Errorf("headers of %s (-want +got):\n%s", path, diff)
+		}
+	}
+}

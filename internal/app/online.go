@@ -5,14 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/url"
+	"net/http"
 	"sync"
 	"time"
 
 	"crmgate/internal/config"
 	"crmgate/internal/fault"
 	"crmgate/internal/identity"
+	"crmgate/internal/mail"
+	"crmgate/internal/proxy"
 )
 
 // Online tries what the configuration names (store, providers, mail server, CRM) and returns a finding for each that does not
@@ -20,7 +21,8 @@ import (
 func Online(ctx context.Context, cfg *config.Config, log *slog.Logger) []config.Finding {
 	c, err := OpenCore(ctx, cfg, log)
 	if err != nil {
-		return []config.Finding{{Path: "storage", Message: "does not work: " + err.Error(), Hint: "the gateway does not start without it"}}
+		return append([]config.Finding{{Path: part(err), Message: "does not work: " + told(err), Hint: "the gateway does not start without it"}},
+			probeWithoutStores(ctx, cfg, log)...)
 	}
 	defer func() {
 		if err := c.Close(); err != nil {
@@ -30,17 +32,43 @@ func Online(ctx context.Context, cfg *config.Config, log *slog.Logger) []config.
 	return c.probe(ctx)
 }
 
+// part is the section of what kept the stores from being opened.
+func part(err error) string {
+	if p := (partError{}); errors.As(err, &p) {
+		return p.part
+	}
+	return "storage"
+}
+
+// probeWithoutStores tries what can be tried while they do not work: on a bad day it is seldom one thing alone.
+func probeWithoutStores(ctx context.Context, cfg *config.Config, log *slog.Logger) []config.Finding {
+	c := &Core{Config: cfg, Log: log}
+	var err error
+	if c.Realms, err = c.openProviders(); err != nil {
+		return nil // which is what kept the stores from being opened
+	}
+	if cfg.Mail.Enabled() {
+		c.Mail = &mail.Sender{Config: cfg.Mail, Log: log}
+	}
+	return c.probe(ctx)
+}
+
 // probe is one thing to try.
 type probe struct {
 	path, hint string
 	try        func(context.Context) error
-	// warning is true where the error is no fault but something to know, in words that stand by themselves.
+	// inFull is true where the error is a whole message in words that stand by themselves.
+	inFull bool
+	// warning is true where the error is no fault but something to know.
 	warning bool
 }
 
 // probe tries everything at once, each for ten seconds at most.
 func (c *Core) probe(ctx context.Context) []config.Finding {
-	probes := []probe{{path: "storage", hint: "is the database running?", try: c.DB.Ping}}
+	var probes []probe
+	if c.DB != nil {
+		probes = append(probes, probe{path: "storage", hint: "is the database running?", try: c.DB.Ping})
+	}
 	if c.redis != nil {
 		probes = append(probes, probe{path: "redis", hint: "is Redis running, and are user and password right?", try: c.redis.Ping})
 	}
@@ -48,17 +76,30 @@ func (c *Core) probe(ctx context.Context) []config.Finding {
 		if pinger, ok := p.(identity.Pinger); ok {
 			probes = append(probes, probe{path: fmt.Sprintf("providers[%d]", i), hint: "can this machine reach it, and is its certificate trusted?", try: pinger.Ping})
 		}
+		if clocked, ok := p.(identity.Clocked); ok {
+			probes = append(probes, probe{path: fmt.Sprintf("providers[%d]", i), hint: clockHint, inFull: true, try: func(ctx context.Context) error {
+				then := time.Now()
+				date, err := clocked.Clock(ctx)
+				if err != nil {
+					return nil // the other probe says so
+				}
+				return skew(date, then, time.Now())
+			}})
+		}
 	}
 	if c.Mail != nil {
-		probes = append(probes, probe{path: "mail.smtp", hint: "check host, port, security and credentials", try: c.Mail.Ping},
-			probe{path: "mail", hint: "'crmgate mail list' says why", try: c.mailIsStuck})
+		probes = append(probes, probe{path: "mail.smtp", hint: "check host, port, security and credentials", try: c.Mail.Ping})
+	}
+	if c.Mail != nil && c.DB != nil {
+		probes = append(probes, probe{path: "mail", hint: "'crmgate mail list' says why", try: c.mailIsStuck})
 	}
 	for i, u := range c.Config.Upstreams {
 		for j, raw := range u.URLs {
 			at := fmt.Sprintf("upstreams[%d].urls[%d]", i, j)
-			probes = append(probes, probe{path: at, hint: "is the CRM running?", try: dialer(raw)})
+			probes = append(probes, probe{path: at, hint: "is the CRM running, and its certificate trusted?", try: crmAnswers(u, raw)},
+				probe{path: at, hint: clockHint, inFull: true, warning: true, try: crmClock(u, raw)})
 			if guarded := u.TLS.CertFile != "" || u.Identity.SecretHeader.Name != ""; guarded {
-				probes = append(probes, probe{path: at, warning: true, try: sideDoor(u, raw),
+				probes = append(probes, probe{path: at, inFull: true, warning: true, try: sideDoor(u, raw),
 					hint: "let the CRM refuse requests without the gateway's certificate or secret header, or people can go around the gateway"})
 			}
 		}
@@ -77,8 +118,8 @@ func (c *Core) probe(ctx context.Context) []config.Finding {
 	for i, err := range results {
 		if err != nil {
 			f := config.Finding{Path: probes[i].path, Message: "does not answer: " + cause(err), Hint: probes[i].hint}
-			if probes[i].warning {
-				f.Message, f.Warning = err.Error(), true
+			if f.Warning = probes[i].warning; probes[i].inFull {
+				f.Message = err.Error()
 			}
 			findings = append(findings, f)
 		}
@@ -94,22 +135,54 @@ func cause(err error) string {
 	return err.Error()
 }
 
-// dialer tries to open a connection to an address of the CRM; what the CRM says is its own business.
-func dialer(raw string) func(context.Context) error {
-	return func(ctx context.Context) error {
-		u, err := url.Parse(raw)
-		if err != nil {
-			return err
-		}
-		port := u.Port()
-		if port == "" {
-			port = map[string]string{"http": "80", "h2c": "80", "https": "443"}[u.Scheme]
-		}
-		var d net.Dialer
-		conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
-		if err != nil {
-			return err
-		}
-		return conn.Close()
+// told is what an administrator is told of an error: its sentence where there is one.
+func told(err error) string {
+	if f := (*fault.Error)(nil); errors.As(err, &f) {
+		return f.Sentence
 	}
+	return err.Error()
+}
+
+// crmAnswers asks an address of the CRM as the gateway would. What it says is its own business, but for a health check that fails.
+func crmAnswers(cfg proxy.Config, address string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		reply, err := proxy.Probe(ctx, cfg, address)
+		if err == nil && cfg.Health.Path != "" && reply.Status >= http.StatusBadRequest {
+			return fmt.Errorf("its health check %s has status %d, so nobody would be sent there", cfg.Health.Path, reply.Status)
+		}
+		return err
+	}
+}
+
+const (
+	// maxSkew is what is accepted of a provider's tokens, and of the assertion by most who check it.
+	maxSkew   = time.Minute
+	clockHint = "set the clocks of both machines by the network (NTP)"
+)
+
+// crmClock compares the clocks: an assertion that is not valid yet, or no more, opens nothing.
+func crmClock(cfg proxy.Config, address string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		then := time.Now()
+		reply, err := proxy.Probe(ctx, cfg, address)
+		if err != nil || !cfg.Identity.Assertion.Enabled {
+			return nil // nothing there depends on the time
+		}
+		return skew(reply.Date, then, time.Now())
+	}
+}
+
+// skew tells how far a clock is off that showed date at some moment between from and to; nil where that does no harm.
+func skew(date, from, to time.Time) error {
+	if date.IsZero() {
+		return nil
+	}
+	off, way := date.Sub(to), "ahead of"
+	if date.Before(from) {
+		off, way = from.Sub(date), "behind"
+	}
+	if off <= maxSkew {
+		return nil
+	}
+	return fmt.Errorf("its clock is %s %s this machine's: what it signs, or checks, would be refused", off.Round(time.Second), way)
 }

@@ -18,6 +18,9 @@ func (a *App) opsHandler() http.Handler {
 	if a.Core != nil && a.Mail != nil {
 		reg.MustRegister(mailQueue{a.Core})
 	}
+	if a.Core != nil {
+		reg.MustRegister(a.events.events)
+	}
 	a.metrics.register(reg)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })

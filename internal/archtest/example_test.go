@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"crmgate/internal/app"
 	"crmgate/internal/config"
+	"crmgate/internal/realtest"
 )
 
 var placeholder = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
@@ -25,6 +27,7 @@ func TestExamplesLoad(t *testing.T) {
 	if err := os.WriteFile(some, []byte("something of some length\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	pair := realtest.NewCertificate(t)
 	for _, file := range examples {
 		t.Run(filepath.Base(filepath.Dir(file)), func(t *testing.T) {
 			text, err := os.ReadFile(file)
@@ -34,6 +37,10 @@ func TestExamplesLoad(t *testing.T) {
 			env := map[string]string{}
 			for _, m := range placeholder.FindAllStringSubmatch(string(text), -1) {
 				switch name := m[1]; {
+				case name == "TLS_CERT_FILE":
+					env[name] = pair.CertFile
+				case name == "TLS_KEY_FILE":
+					env[name] = pair.KeyFile
 				case strings.HasSuffix(name, "_FILE"):
 					env[name] = some
 				case strings.HasSuffix(name, "_URL"):
@@ -47,7 +54,7 @@ func TestExamplesLoad(t *testing.T) {
 				t.Error(f)
 			}
 			if cfg != nil {
-				for _, p := range cfg.RunAccessTests() {
+				for _, p := range app.RunAccessTests(cfg) {
 					t.Errorf("%s: %s (%s)", p.Path, p.Message, p.Hint)
 				}
 			}

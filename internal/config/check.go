@@ -1,7 +1,10 @@
 package config
 
 import (
+	"crypto/tls"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"net/url"
@@ -38,6 +41,10 @@ func (c ServerConfig) Validate() fault.Problems {
 		p.Add("tls.key_file", "Set it beside cert_file.", "is missing")
 	case c.TLS.CertFile == "" && c.TLS.KeyFile != "":
 		p.Add("tls.cert_file", "Set it beside key_file.", "is missing")
+	case c.TLS.CertFile != "":
+		if _, err := tls.LoadX509KeyPair(c.TLS.CertFile, c.TLS.KeyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			p.Add("tls.cert_file", "Name a PEM file with the certificate and its chain, and in key_file the private key that belongs to it.", "cannot be used with key_file: %v", err)
+		}
 	}
 	c.checkFront(&p)
 	if c.DataDir == "" {

@@ -300,3 +300,22 @@ func TestLoadAliasBomb(t *testing.T) {
 		t.Error("a list that holds itself was loaded")
 	}
 }
+
+func TestLoadWarnsOfAnOpenDataDir(t *testing.T) {
+	for name, tt := range map[string]struct {
+		mode fs.FileMode
+		want int
+	}{"our own": {0o700, 0}, "to read": {0o755, 0}, "to write": {0o777, 1}, "the group's": {0o770, 1}} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.Chmod(dir, tt.mode); err != nil {
+				t.Fatal(err)
+			}
+			fsys := osFiles(dir)
+			cfg, r := load("c.yaml", []byte(strings.Replace(base, "server:", "server:\n  data_dir: "+dir, 1)), fsys, environment(nil))
+			if cfg == nil || len(r.Findings) != tt.want || tt.want == 1 && (r.Findings[0].Line != 2 || !r.Findings[0].Warning) {
+				t.Errorf("findings %q, want %d warnings in line 2", lines(r), tt.want)
+			}
+		})
+	}
+}

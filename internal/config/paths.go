@@ -1,11 +1,13 @@
 package config
 
 import (
+	"fmt"
+	"io/fs"
 	"reflect"
 	"strings"
 )
 
-// settlePaths makes every path that ends in _file or _dir absolute, and notes those that cannot be read. Those are emptied
+// settlePaths makes every path that ends in _file or _dir absolute, and breach_check where it is no address, and notes those that cannot be read. Those are emptied
 // then: a package's Validate may open what it is given, and must not be made to open a pipe or a device.
 func settlePaths(v reflect.Value, at path, f files, r *Report) {
 	switch {
@@ -21,10 +23,13 @@ func settlePaths(v reflect.Value, at path, f files, r *Report) {
 				settlePaths(inner, where, f, r)
 				continue
 			}
-			if inner.String() == "" || !isPath(fd.key) {
+			if inner.String() == "" || !isPath(fd.key) && !(fd.key == "breach_check" && !strings.Contains(inner.String(), "://")) {
 				continue
 			}
 			inner.SetString(f.resolve(inner.String()))
+			if fd.key == "data_dir" {
+				warnOpenDir(inner.String(), where, f, r)
+			}
 			// These two are made at the start, and a secret's file has been read.
 			if fd.key == "data_dir" || fd.key == "cache_dir" || isTwin(fd.key, fields) {
 				continue
@@ -35,6 +40,16 @@ func settlePaths(v reflect.Value, at path, f files, r *Report) {
 			}
 		}
 	}
+}
+
+// warnOpenDir says where others on this machine could put another database in place of ours. What they can read is the files' own matter:
+// those are made for the gateway alone.
+func warnOpenDir(name string, at path, f files, r *Report) {
+	info, err := f.stat(name)
+	if err != nil || !info.IsDir() || info.Mode()&0o022 == 0 || info.Mode()&fs.ModeSticky != 0 {
+		return
+	}
+	r.put(Finding{Path: at.concrete, Warning: true, Message: fmt.Sprintf("can be written by others on this machine (mode %04o)", info.Mode().Perm()), Hint: "chmod 700 " + name})
 }
 
 func isPath(key string) bool {

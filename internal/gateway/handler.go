@@ -160,11 +160,8 @@ func (h *Handler) read(host, method, path string) place {
 	if rt == nil {
 		return place{}
 	}
-	rules := h.Rules
-	if rt.fold && h.Folded != nil {
-		rules, path = h.Folded, policy.FoldPath(path)
-	}
-	return place{route: rt, rule: rules.Match(policy.Request{Upstream: rt.id, Method: method, Path: path})}
+	rules, req := h.asked(rt, method, path)
+	return place{route: rt, rule: rules.Match(req)}
 }
 
 func doubtful(reason string) error {

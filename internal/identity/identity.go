@@ -236,3 +236,10 @@ type Pinger interface {
 	// Ping reaches the provider without signing anybody in.
 	Ping(ctx context.Context) error
 }
+
+// Clocked is a provider whose time decides whether its tokens are valid here.
+type Clocked interface {
+	Provider
+	// Clock returns the provider's time; zero where it does not tell.
+	Clock(ctx context.Context) (time.Time, error)
+}

@@ -233,6 +233,10 @@ func initial(name string) string {
 
 // dial returns a telephone number as a tel: address wants it.
 func dial(number string) string {
+	if strings.HasPrefix(number, "+") {
+		// "+49 (0)30": the zero is dialled instead of the country code, never after it.
+		number = strings.Replace(number, "(0)", "", 1)
+	}
 	return strings.Map(func(r rune) rune {
 		if r == '+' || unicode.IsDigit(r) {
 			return r

@@ -243,8 +243,10 @@ func TestHelpers(t *testing.T) {
 			t.Errorf("initial(%q) = %q, want %q", in, got, want)
 		}
 	}
-	if got := dial("+1 (555) 01-00"); got != "+15550100" {
-		t.Errorf("dial = %q", got)
+	for number, want := range map[string]string{"+1 (555) 01-00": "+15550100", "+49 (0)30 123-45": "+493012345", "(0)30 123": "030123"} {
+		if got := dial(number); got != want {
+			t.Errorf("dial(%q) = %q, want %q", number, got, want)
+		}
 	}
 	if got := host("https://help.example.com/x?y"); got != "help.example.com" {
 		t.Errorf("host = %q", got)

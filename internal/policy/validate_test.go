@@ -167,7 +167,7 @@ func TestRunTests(t *testing.T) {
 			{Email: "ann@contoso.com", Request: "POST /admin", Expect: "allow"},
 			{Request: "GET /assets/a.js", Expect: "deny"},
 		}}
-	check(t, policy.RunTests(cfg), []says{
+	check(t, policy.RunTests(cfg, nil), []says{
 		{"tests[5]", `Decided by "administration": Rule "administration" wants the group crm-admins.`},
 		{"tests[6]", "expected deny, got allow"},
 	})
@@ -192,9 +192,9 @@ func TestRunTests(t *testing.T) {
 		line("GET /admin", "allow", "", "2026-03-02T07:30:00Z", "proven"),
 		line("GET /admin", "step_up", "", "", ""),
 	}
-	check(t, policy.RunTests(cfg), []says{{"tests[2]", "write address"}, {"tests[5]", "write at"}, {"tests[9]", "expected step_up, got allow"}})
+	check(t, policy.RunTests(cfg, nil), []says{{"tests[2]", "write address"}, {"tests[5]", "write at"}, {"tests[9]", "expected step_up, got allow"}})
 
 	cfg.Rules[0].Upstreams = []string{"crm"}
 	cfg.Tests = []policy.TestConfig{{Request: "GET /assets/a.js", Expect: "allow"}, {Upstream: "crm", Request: "GET /assets/a.js", Expect: "allow"}}
-	check(t, policy.RunTests(cfg), []says{{"tests[0].upstream", "rules name upstreams"}})
+	check(t, policy.RunTests(cfg, nil), []says{{"tests[0].upstream", "rules name upstreams"}})
 }

@@ -120,7 +120,7 @@ func (d *discovery) ask(ctx context.Context) <-chan singleflight.Result {
 
 func (d *discovery) fetch(ctx context.Context) (*metadata, error) {
 	var m metadata
-	address := strings.TrimSuffix(cmp.Or(d.place, d.issuer), "/") + "/.well-known/openid-configuration"
+	address := d.address()
 	if err := getJSON(ctx, d.client, address, "", &m); err != nil {
 		return nil, fmt.Errorf("discover: %w", err)
 	}
@@ -170,4 +170,9 @@ func (m *metadata) check(issuer string) error {
 		}
 	}
 	return nil
+}
+
+// address is where the provider describes itself.
+func (d *discovery) address() string {
+	return strings.TrimSuffix(cmp.Or(d.place, d.issuer), "/") + "/.well-known/openid-configuration"
 }

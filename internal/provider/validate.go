@@ -71,6 +71,7 @@ func (c Config) Validate() fault.Problems {
 	if !slices.Contains([]string{"ldap", "active_directory"}, c.Type) && (c.PasswordChange || c.Schema != "") {
 		p.Add("password_change", "Leave out password_change and schema; password.change_url names the provider's own page.", "only a directory's passwords can be changed here")
 	}
+	validateIdle(c, &p)
 	k.validate(k.preset(c), &p)
 	return p
 }

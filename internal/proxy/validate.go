@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/url"
 	"slices"
@@ -226,6 +228,9 @@ func (c TLSConfig) validate(https bool) fault.Problems {
 	var ps fault.Problems
 	if (c.CertFile == "") != (c.KeyFile == "") {
 		ps.Add("", "Set both cert_file and key_file, or neither.", "a certificate and its key go together")
+	}
+	if _, err := newTLS(c); err != nil && (c.KeyFile == "") == (c.CertFile == "") && !errors.Is(err, fs.ErrNotExist) {
+		ps.Add("", "Name PEM files: authorities in ca_file, a certificate in cert_file, the private key that belongs to it in key_file.", "cannot be used: %v", err)
 	}
 	if c != (TLSConfig{}) && !https {
 		ps = append(ps, fault.Problem{Warning: true, Message: "the address is not https, so this has no effect",

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -238,7 +239,7 @@ func (f *Flow) ConfirmEnrol(w http.ResponseWriter, r *http.Request, ticket strin
 	} else {
 		next, err = f.stepped(r, st, proof)
 	}
-	next.Codes = codes
+	next.Codes, next.Who = codes, cmp.Or(a.Email, a.Username)
 	return next, err
 }
 

@@ -1,7 +1,6 @@
 package signin
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -41,6 +40,8 @@ type Step struct {
 	URL string
 	// Codes are fresh recovery codes, to be shown once before the browser goes on to URL.
 	Codes []string
+	// Who is the address or name of the person whose Codes they are.
+	Who string
 	// Provider is whose password StepPassword asks for, or whose answer an error is; nil where it is a local one or must not be told.
 	Provider *identity.Info
 	// Used belongs to StepDone.
@@ -165,7 +166,7 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, p progress) (Step,
 	}
 	f.Audit.Record(ctx, audit.Event{Kind: audit.SignIn, AccountID: a.ID, Provider: p.via, Detail: strings.Join(started.AMR, " ")}.From(ctx))
 	f.arrived(w, r, a)
-	return Step{Kind: StepDone, URL: p.returnTo, Used: Way{Provider: p.via, Identifier: cmp.Or(a.Email, a.Username)}}, nil
+	return Step{Kind: StepDone, URL: p.returnTo, Used: Way{Provider: p.via, Identifier: a.SignInName(f.Realms)}}, nil
 }
 
 // recheck looks at the account again now that the session exists. An administrator may have disabled it, or a reset may have

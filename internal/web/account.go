@@ -54,6 +54,8 @@ type accountPage struct {
 	Help      string
 	// PasswordEnd is set where the password ends soon.
 	PasswordEnd *passwordEnd
+	// Others are the ways into other accounts with the same address: names of providers, "" for a password of ours.
+	Others []string
 	// Factors are second steps, FactorsOn where there may be any.
 	Factors   []managed
 	FactorsOn bool
@@ -114,7 +116,7 @@ func (h *Handler) stepUpURL(back string) string {
 }
 
 // changing runs a change of somebody's own account if they have lately proven who they are; others are led to do that first, and then
-// to the page that the change belongs to.
+// to the page that the change belongs to, with what they typed.
 func (h *Handler) changing(back string, do func(http.ResponseWriter, *http.Request, *session.Session, url.Values) error) handlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if err := allow(h.Limits.Links, r, fault.Next{Label: "Back to your account", Path: "/account"}); err != nil {
@@ -133,7 +135,7 @@ func (h *Handler) changing(back string, do func(http.ResponseWriter, *http.Reque
 			return err
 		}
 		if !fresh {
-			redirect(w, r, h.stepUpURL(back))
+			redirect(w, r, h.stepUpURL(h.withTyped(back, s, f)))
 			return nil
 		}
 		return do(w, r, s, f)
@@ -150,6 +152,9 @@ func (h *Handler) account(w http.ResponseWriter, r *http.Request) error {
 		Groups: s.Groups, LastSignIn: s.LastSignIn, PasswordEnd: h.passwordEnd(s),
 	}
 	h.ownPassword(&data, s)
+	if data.Others, err = h.otherAccounts(r, s); err != nil {
+		return err
+	}
 	if err := h.ownFactors(r, &data, s); err != nil {
 		return err
 	}
@@ -174,6 +179,30 @@ func (h *Handler) account(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return h.Pages.Render(w, r, http.StatusOK, "account", data)
+}
+
+// otherAccounts returns how one signs in to other accounts with the address of a session. It is told only where the session's address is
+// beyond doubt: of a mailed invitation, or of a domain that belongs to the provider itself. Anywhere else a provider could be asked who is here.
+func (h *Handler) otherAccounts(r *http.Request, s *session.Session) ([]string, error) {
+	if h.Find == nil || s.Email == "" {
+		return nil, nil
+	}
+	if s.Provider != account.OwnerLocal {
+		if owner, ok := h.Realms.Owner(s.Email); !ok || owner.Info().ID != s.Provider {
+			return nil, nil
+		}
+	}
+	all, err := h.Find(r.Context(), s.Email)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, a := range all {
+		if a.ID != s.AccountID && a.State != account.Disabled {
+			out = append(out, h.providerName(a.Owner))
+		}
+	}
+	return out, nil
 }
 
 // ownPassword says where the password is changed.

@@ -38,6 +38,8 @@ type devicesPage struct {
 	Others int
 	// StepUpURL leads to proving who it is, empty where that was done lately.
 	StepUpURL string
+	// NotYet is true where a button was pressed before somebody had proven who they are.
+	NotYet bool
 }
 
 func (h *Handler) showDevices(w http.ResponseWriter, r *http.Request) error {
@@ -57,6 +59,7 @@ func (h *Handler) showDevices(w http.ResponseWriter, r *http.Request) error {
 		}
 		data.Devices = ownDevices(devices, s)
 	}
+	_, data.NotYet = h.typed(r, s, "/account/devices")
 	if data.StepUpURL, err = h.staleURL(r, s, "/account/devices"); err != nil {
 		return err
 	}

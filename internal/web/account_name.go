@@ -17,6 +17,8 @@ type namePage struct {
 	Elsewhere string
 	// StepUpURL leads to proving who it is, empty where that was done lately.
 	StepUpURL string
+	// NotYet is true where what was typed waits to be sent once more.
+	NotYet bool
 }
 
 func (h *Handler) showName(w http.ResponseWriter, r *http.Request) error {
@@ -31,6 +33,9 @@ func (h *Handler) showName(w http.ResponseWriter, r *http.Request) error {
 			data.Elsewhere = info.Name
 		}
 	}
+	if f, ok := h.typed(r, s, "/account/name"); ok && data.Elsewhere == "" {
+		data.Name, data.NotYet = f.Get("name"), true
+	}
 	if data.StepUpURL, err = h.staleURL(r, s, "/account/name"); err != nil {
 		return err
 	}
@@ -42,6 +47,9 @@ func (h *Handler) staleURL(r *http.Request, s *session.Session, back string) (st
 	fresh, err := h.fresh(r, s)
 	if err != nil || fresh {
 		return "", err
+	}
+	if f, ok := h.typed(r, s, back); ok {
+		back = h.withTyped(back, s, f)
 	}
 	return h.stepUpURL(back), nil
 }

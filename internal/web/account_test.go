@@ -148,6 +148,9 @@ var ownPages = map[string]struct {
 	"overview": {"GET", "/_gate/account", "", "local", nil, 200, false, []string{"Hello, Ann Archer", "Change my password", "Firefox on Windows this browser"}},
 	"overview, everything": {"GET", "/_gate/account", "", "local", everything, 200, false,
 		[]string{"Welcome back, Ann Archer", "You last signed in on 21 Nov 2026, 12:00 UTC", "<b>Phone</b>", "And 4 more", "You have 1 for programs", "You signed in with your password and a code"}},
+	"overview of somebody with long names": {"GET", "/_gate/account", "", "local", func(_ *world, o *own) {
+		o.sessions[1].Name, o.sessions[1].Email, o.sessions[1].Groups = strings.Repeat("Maximiliane", 18), strings.Repeat("maximiliane", 20)+"@contoso.com", []string{strings.Repeat("group", 50)}
+	}, 200, false, nil},
 	"overview of somebody from a provider": {"GET", "/_gate/account", "", "contoso", everything, 200, false,
 		[]string{"These come from Contoso and are changed there", "Change my password at Contoso"}},
 	"overview of somebody whose provider is gone": {"GET", "/_gate/account", "", "gone", nil, 200, false, []string{"These come from gone"}},
@@ -170,7 +173,7 @@ var ownPages = map[string]struct {
 	"token made":          {"POST", "/_gate/account/tokens", "name=import&paths=/api/**&days=7", "local", nil, 200, false, []string{"cmg_SECRET", "never shown again", "https://crm.example.com/api/"}},
 	"token, bad": {"POST", "/_gate/account/tokens", "name=+&paths=%3Cscript%3E&days=7&write=1", "local", func(_ *world, o *own) { o.fail = fault.New(fault.Invalid, "Give it a name.") }, 422, true,
 		[]string{"Give it a name."}},
-	"not me":                      {"GET", "/_gate/account/not-me", "", "local", stale, 200, false, []string{"Your password works no longer", "It was me: leave it open"}},
+	"not me":                      {"GET", "/_gate/account/not-me", "", "local", stale, 200, false, []string{"Your password no longer works", "It was me: leave it open"}},
 	"not me, of a provider":       {"GET", "/_gate/account/not-me", "", "contoso", func(w *world, _ *own) { w.ReportsTo = true }, 200, false, []string{"Nobody gets in with Contoso either", "The help desk is told"}},
 	"not me, done":                {"POST", "/_gate/account/not-me", "x=1", "local", stale, 200, false, []string{"Your account is locked", "send you a link for a new password"}},
 	"not me, done for a provider": {"POST", "/_gate/account/not-me", "x=1", "contoso", nil, 200, false, []string{"Change your password at Contoso"}},
@@ -232,8 +235,12 @@ func TestOwnPagesFit(t *testing.T) {
 	defer srv.Close()
 	b := realtest.Open(t)
 	b.Phone()
+	axe := realtest.Axe(t)
 	for name := range ownPages {
 		b.Go(srv.URL + "/page/" + url.PathEscape(name))
+		if got := b.Barriers(axe); len(got) > 0 {
+			t.Errorf("%s: axe finds %q", name, got)
+		}
 		if got := b.Eval(misfits); got != "" {
 			t.Errorf("%s: %s", name, got)
 		}
@@ -285,8 +292,12 @@ func TestOwnForms(t *testing.T) {
 
 			if tt.target != "/not-me" {
 				o.asked, o.stale, w.Sessions = nil, false, fakeSessions{}
-				if rec := w.do("POST", "/_gate"+tt.target, tt.body); rec.Code != 303 || !strings.HasPrefix(rec.Header().Get("Location"), "/_gate/sign-in?") || len(o.asked) > 0 {
+				rec := w.do("POST", "/_gate"+tt.target, tt.body)
+				if rec.Code != 303 || !strings.HasPrefix(rec.Header().Get("Location"), "/_gate/sign-in?") || len(o.asked) > 0 {
 					t.Errorf("nobody: %d, asked %v", rec.Code, o.asked)
+				}
+				if said := w.do("GET", rec.Header().Get("Location"), "").Body.String(); !strings.Contains(said, "was not saved") {
+					t.Errorf("nobody is told that it was not saved: %q", rec.Header().Get("Location"))
 				}
 			}
 			o.asked = nil
@@ -328,6 +339,28 @@ func TestNotMeLink(t *testing.T) {
 	}
 	if rec := w.do("GET", "/_gate/not-me/junk", ""); rec.Code != 410 || len(rec.Result().Cookies()) > 0 {
 		t.Errorf("junk: %d", rec.Code)
+	}
+}
+
+// A page with a new token that is loaded again makes no second one.
+func TestTokenFormSentTwice(t *testing.T) {
+	w := newWorld(t)
+	o := (&own{}).in(w, "local")
+	seen := parse(t, w.do("GET", "/_gate/account/tokens", "").Body.String()).one(t, "input[name=newest]").attr["value"]
+	form := "name=n&paths=/a/**&days=30&newest=" + seen
+	if rec := w.do("POST", "/_gate/account/tokens", form); rec.Code != 200 || len(o.asked) == 0 {
+		t.Fatalf("the first time: %d", rec.Code)
+	}
+	o.asked, o.tokens = nil, []bearer.Token{{ID: "t9", Name: "n", ExpiresAt: ownNow.Add(time.Hour)}}
+	rec := w.do("POST", "/_gate/account/tokens", form)
+	page := parse(t, rec.Body.String())
+	if rec.Code != http.StatusConflict || len(o.asked) > 0 || !strings.Contains(page.one(t, "[role=alert]").words(), "perhaps it was sent twice") {
+		t.Fatalf("the second time: %d, asked %v", rec.Code, o.asked)
+	}
+	if again := fields(t, rec.Body.String()); again.Get("newest") != "t9" || again.Get("name") != "n" {
+		t.Errorf("the form afterwards: %v", again)
+	} else if rec := w.do("POST", "/_gate/account/tokens", "name=n&paths=/a/**&days=30&newest=t9"); rec.Code != 200 || len(o.asked) == 0 {
+		t.Errorf("on purpose: %d", rec.Code)
 	}
 }
 

@@ -51,7 +51,11 @@ type tokensPage struct {
 	Write       bool
 	// Lifetimes are the choices, the one that is chosen first.
 	Lifetimes []lifetime
+	// Newest is the id of the newest token that the page shows, so that a form sent twice is noticed; "none" where there is none.
+	Newest    string
 	StepUpURL string
+	// NotYet is true where what was typed waits to be sent once more.
+	NotYet bool
 }
 
 type lifetime struct {
@@ -71,7 +75,15 @@ func (h *Handler) showTokens(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || s == nil {
 		return err
 	}
-	return h.tokensPage(w, r, s, http.StatusOK, tokensPage{Paths: "/**"}, 90)
+	data, days := tokensPage{Paths: "/**"}, 90
+	if f, ok := h.typed(r, s, "/account/tokens"); ok {
+		data.NotYet = true
+		if f.Get("days") != "" { // the form for a new one, not a button that ends one
+			data.Name, data.Paths, data.Write = f.Get("name"), f.Get("paths"), f.Get("write") != ""
+			days, _ = strconv.Atoi(f.Get("days"))
+		}
+	}
+	return h.tokensPage(w, r, s, http.StatusOK, data, days)
 }
 
 var errNoTokens = fault.New(fault.NotFound, "Access tokens are switched off here.").WithReason("tokens_off").WithNext(fault.Next{Label: "Back to your account", Path: "/account"})
@@ -85,6 +97,7 @@ func (h *Handler) tokensPage(w http.ResponseWriter, r *http.Request, s *session.
 	if err != nil {
 		return err
 	}
+	data.Newest = newest(all)
 	for _, t := range all {
 		data.Tokens = append(data.Tokens, ownToken{
 			ID: t.ID, Name: t.Name, For: scopeWords(t), CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, UsedAt: t.LastUsedAt, UsedFrom: t.LastUsedFrom,
@@ -104,6 +117,18 @@ func (h *Handler) tokensPage(w http.ResponseWriter, r *http.Request, s *session.
 	}
 	return h.Pages.Render(w, r, status, "account_tokens", data)
 }
+
+// newest is the id of the newest token.
+func newest(all []bearer.Token) string {
+	if len(all) == 0 {
+		return "none"
+	}
+	return all[0].ID
+}
+
+// sentAlready is for whoever reloads the page that showed a new token.
+const sentAlready = "Your tokens are not those that you had when you opened this form; perhaps it was sent twice. Look at the list. If you want another token, make it now; " +
+	"the secret of one that is there cannot be shown again."
 
 // scopeWords says what a token may do.
 func scopeWords(t bearer.Token) string {
@@ -131,11 +156,22 @@ func (h *Handler) createToken(w http.ResponseWriter, r *http.Request, s *session
 	if f.Get("write") == "" {
 		want.Methods = readMethods()
 	}
+	typed := tokensPage{Name: want.Name, Paths: f.Get("paths"), Write: want.Methods == nil}
+	if seen := f.Get("newest"); seen != "" {
+		all, err := h.Tokens.List(r.Context(), s.AccountID)
+		if err != nil {
+			return err
+		}
+		if newest(all) != seen {
+			typed.Problem = sentAlready
+			return h.tokensPage(w, r, s, http.StatusConflict, typed, days)
+		}
+	}
 	t, secret, err := h.Tokens.Create(r.Context(), want, "")
 	var said *fault.Error
 	if (fault.Is(err, fault.Invalid) || fault.Is(err, fault.Conflict)) && errors.As(err, &said) {
-		again := tokensPage{Problem: said.Sentence, At: badField(want, err), Name: want.Name, Paths: f.Get("paths"), Write: want.Methods == nil}
-		return h.tokensPage(w, r, s, http.StatusUnprocessableEntity, again, days)
+		typed.Problem, typed.At = said.Sentence, badField(want, err)
+		return h.tokensPage(w, r, s, http.StatusUnprocessableEntity, typed, days)
 	}
 	if err != nil {
 		return err

@@ -51,15 +51,20 @@ const misfits = `[...document.querySelectorAll("a, button, summary, input:not([t
 	.filter(e => { const b = e.getBoundingClientRect(); return b.width > 0 && getComputedStyle(e).display !== "inline" && b.height < 43.5 })
 	.map(e => e.outerHTML.slice(0, 120))
 	.concat([...document.querySelectorAll("main *, footer *")].filter(e => e.firstChild?.nodeType === 3 && parseFloat(getComputedStyle(e).fontSize) < 16).map(e => "small text: " + e.textContent.slice(0, 40)))
-	.concat(document.documentElement.scrollWidth > innerWidth ? ["wider than the window"] : []).join("\n")`
+	.concat(document.documentElement.scrollWidth > document.documentElement.clientWidth ? ["wider than the window"] : []).join("\n")`
 
-// Every page loads all it needs under its own Content-Security-Policy and fits a telephone.
+// Every page loads all it needs under its own Content-Security-Policy, fits a telephone and has no barrier that axe knows, by day or by night.
 func TestPagesInBrowser(t *testing.T) {
 	b := realtest.Open(t)
 	at := site(t, newWorld(t), new(atomic.Int32))
 	b.Phone()
-	for _, name := range slices.Sorted(maps.Keys(shows)) {
+	axe := realtest.Axe(t)
+	for i, name := range slices.Sorted(maps.Keys(shows)) {
+		b.Dark(i%2 == 1)
 		b.Go(at + "/page/" + url.PathEscape(name))
+		if got := b.Barriers(axe); len(got) > 0 {
+			t.Errorf("%s: axe finds %q", name, got)
+		}
 		if got := b.Eval(misfits); got != "" {
 			t.Errorf("%s: %s", name, got)
 		}

@@ -14,7 +14,7 @@
 //     minutes, and so is not asked twice; everybody else types it. Guesses at it count with those at sign-in.
 //   - A person's own page (account*.go) shows everything at once and changes nothing itself; what changes something is a form on a page of its
 //     own below it. Every such form needs a proof of who it is that is younger than factors.fresh (changing); whoever has none is led to it and
-//     back to the page, where the form is sent again: what was typed is not carried through. Signing out and "This was not me" need none.
+//     back to the page with what they typed, sealed in the address, where the form is sent again (typed.go). Signing out and "This was not me" need none.
 //   - What happened is told in words that are chosen here (account_history.go). Of what a stranger sent, only the network address is shown.
 //   - Times are written in UTC; a script turns them into the reader's own.
 //   - A password or token never comes back readable in a page, also not when the form is shown again.

@@ -27,7 +27,7 @@ func (h *Handler) down(err error, req signin.Request) error {
 	info := provider.Info()
 	sentence := info.Name + " cannot be reached at the moment, so nobody can sign in with it. Your password is not the reason. Wait a minute, then try again."
 	if h.Local {
-		sentence += " Who has a user name with a password of its own here can sign in with that meanwhile."
+		sentence += " If you also have a user name with a password of its own here, you can sign in with that meanwhile."
 	}
 	again := strings.TrimPrefix(h.below("/sign-in/"+url.PathEscape(info.ID), "return_to", req.ReturnTo), h.Prefix)
 	e := fault.Wrap(f.Kind, sentence, err).WithTitle(info.Name + " does not answer").WithReason(f.Reason).WithNext(fault.Next{Label: "Try again", Path: again})

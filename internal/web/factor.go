@@ -90,6 +90,9 @@ type codesPage struct {
 	Continue string
 	// Added is true where a factor was added in the same step.
 	Added bool
+	// Who is whose they are, MadeAt when and SignInURL where they are used: a sheet of paper has to say so.
+	Who, SignInURL string
+	MadeAt         time.Time
 }
 
 // factorRoutes are the addresses of second factors.
@@ -104,13 +107,13 @@ func (h *Handler) factorRoutes(at func(path string, get, post handlerFunc)) {
 	at("/factor/send", nil, h.sendFactor)
 	at("/factor/enrol", h.showEnrol, h.beginEnrol)
 	at("/factor/enrol/{kind}", h.showEnrolment, h.confirmEnrol)
-	at("/factor/skip", nil, h.skipEnrol)
+	at("/factor/skip", h.backTo("/account"), h.skipEnrol)
 	at("/factor/passkey", nil, h.passkey)
 	at("/factor/manage", h.showFactors, nil)
-	at("/factor/rename", nil, h.changing("/factor/manage", h.renameFactor))
+	at("/factor/rename", h.backTo("/factor/manage"), h.changing("/factor/manage", h.renameFactor))
 	at("/factor/remove", h.showRemoveFactor, h.changing("/factor/manage", h.removeFactor))
 	at("/factor/recovery", h.showRecovery, h.changing("/factor/manage", h.newRecovery))
-	at("/factor/forget", nil, h.changing("/factor/manage", h.forgetDevice))
+	at("/factor/forget", h.backTo("/factor/manage"), h.changing("/factor/manage", h.forgetDevice))
 }
 
 // step goes on to what the flow decided.
@@ -119,7 +122,7 @@ func (h *Handler) step(w http.ResponseWriter, r *http.Request, next signin.Step,
 		h.remember(w, next.Used)
 	}
 	if len(next.Codes) > 0 {
-		return h.Pages.Render(w, r, http.StatusOK, "factor_codes", codesPage{Codes: next.Codes, Continue: next.URL, Added: added})
+		return h.Pages.Render(w, r, http.StatusOK, "factor_codes", codesPage{Codes: next.Codes, Continue: next.URL, Added: added, Who: next.Who, SignInURL: h.BaseURL + "/sign-in", MadeAt: h.now()})
 	}
 	if next.URL == "" {
 		return fmt.Errorf("continue with second factor: no address in step %d", next.Kind)

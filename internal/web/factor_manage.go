@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -49,12 +50,17 @@ type managePage struct {
 	// Recovery is true where codes can be had, RecoveryLeft how many there are.
 	Recovery     bool
 	RecoveryLeft int
+	// NotYet is true where a form was sent before somebody had proven who they are, and StepUpURL is where they do that, empty where they have.
+	NotYet    bool
+	StepUpURL string
 }
 
 type managed struct {
 	ID, Name, Kind string
 	CreatedAt      time.Time
 	UsedAt         time.Time
+	// Typed is a new name that waits to be sent once more.
+	Typed string
 }
 
 // removePage is the Data of the page "factor_remove".
@@ -74,7 +80,11 @@ func (h *Handler) signedIn(w http.ResponseWriter, r *http.Request, back string) 
 		return nil, h.signInRequired(w)
 	}
 	if s == nil {
-		redirect(w, r, h.below("/sign-in", "return_to", h.Prefix+back))
+		unsent := ""
+		if r.Method == http.MethodPost {
+			unsent = "1"
+		}
+		redirect(w, r, h.below("/sign-in", "return_to", h.Prefix+back, "unsent", unsent))
 	}
 	return s, nil
 }
@@ -100,6 +110,17 @@ func (h *Handler) showFactors(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	data.Devices = ownDevices(devices, s)
+	if f, ok := h.typed(r, s, "/factor/manage"); ok {
+		data.NotYet = true
+		for i := range data.Factors {
+			if data.Factors[i].ID == f.Get("id") {
+				data.Factors[i].Typed = f.Get("name")
+			}
+		}
+		if data.StepUpURL, err = h.staleURL(r, s, "/factor/manage"); err != nil {
+			return err
+		}
+	}
 	return h.Pages.Render(w, r, http.StatusOK, "factor_manage", data)
 }
 
@@ -167,7 +188,7 @@ func (h *Handler) newRecovery(w http.ResponseWriter, r *http.Request, s *session
 		return err
 	}
 	h.notice(r, s, "New recovery codes were made. The old ones work no more.")
-	return h.Pages.Render(w, r, http.StatusOK, "factor_codes", codesPage{Codes: codes, Continue: h.below("/factor/manage")})
+	return h.Pages.Render(w, r, http.StatusOK, "factor_codes", codesPage{Codes: codes, Continue: h.below("/factor/manage"), Who: cmp.Or(s.Email, s.Username), SignInURL: h.BaseURL + "/sign-in", MadeAt: h.now()})
 }
 
 func (h *Handler) forgetDevice(w http.ResponseWriter, r *http.Request, s *session.Session, f url.Values) error {

@@ -161,8 +161,9 @@ var factorShows = map[string]struct {
 	status               int
 	problem              bool
 }{
-	"sign-in with passkeys": {"GET", "/_gate/sign-in?return_to=/deals", "", nil, 200, false},
-	"check totp":            {"GET", "/_gate/factor?step=T", "", checkOf(mfa.TOTP, mfa.TOTPView{}), 200, false},
+	"sign-in with passkeys":                {"GET", "/_gate/sign-in?return_to=/deals", "", nil, 200, false},
+	"sign-in with passkeys, nothing typed": {"POST", "/_gate/sign-in", "identifier=", nil, 422, true},
+	"check totp":                           {"GET", "/_gate/factor?step=T", "", checkOf(mfa.TOTP, mfa.TOTPView{}), 200, false},
 	"check totp, wrong": {"POST", "/_gate/factor", "step=T&kind=totp&code=1", func(w *world, f *fakeFactors) {
 		checkOf(mfa.TOTP, mfa.TOTPView{})(w, f)
 		f.err = mfa.ErrWrong
@@ -267,8 +268,13 @@ func TestFactorPagesFit(t *testing.T) {
 	defer srv.Close()
 	b := realtest.Open(t)
 	b.Phone()
+	b.Dark(true)
+	axe := realtest.Axe(t)
 	for name := range factorShows {
 		b.Go(srv.URL + "/page/" + url.PathEscape(name))
+		if got := b.Barriers(axe); len(got) > 0 {
+			t.Errorf("%s: axe finds %q", name, got)
+		}
 		if got := b.Eval(misfits); got != "" {
 			t.Errorf("%s: %s", name, got)
 		}
@@ -351,5 +357,37 @@ func TestNoFactors(t *testing.T) {
 	}
 	if strings.Contains(newWorld(t).do("GET", "/_gate/sign-in", "").Body.String(), "passkey") {
 		t.Error("the sign-in page offers passkeys")
+	}
+}
+
+// Whoever mistypes an address is offered passkeys as before.
+func TestPasskeysAreOfferedAgain(t *testing.T) {
+	for name, step := range map[string]signin.StepKind{"nothing typed": 0, "no way in": signin.StepUnknown} {
+		w := newWorld(t)
+		f := &fakeFactors{}
+		w.Factors, w.OwnFactors, w.StepUps = f, f, f
+		w.flow.step.Kind = step
+		body := "identifier=a@b.example"
+		if step == 0 {
+			body = "identifier="
+		}
+		rec := w.do("POST", "/_gate/sign-in", body)
+		page := parse(t, rec.Body.String())
+		page.one(t, "form[data-passkey=sign-in] input[name=challenge]")
+		if got := page.one(t, "input[name=identifier]").attr["autocomplete"]; rec.Code != 422 || got != "username webauthn" {
+			t.Errorf("%s: %d, autocomplete %q", name, rec.Code, got)
+		}
+	}
+}
+
+// A sheet of recovery codes says whose they are, where they are used and when they were made: there may be several in one drawer.
+func TestPrintedRecoveryCodes(t *testing.T) {
+	w := newWorld(t)
+	(&own{}).in(w, "local")
+	got := parse(t, w.do("POST", "/_gate/factor/recovery", "x=1").Body.String()).one(t, "p[class=print-only]").words()
+	for _, want := range []string{"ann@", "Example CRM", "https://crm.example.com/_gate/sign-in", "22 Nov 2026"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in %q", want, got)
+		}
 	}
 }

@@ -88,6 +88,7 @@ type fakeAccounts struct {
 	asked    []string
 	used     bool
 	password string
+	username string
 	err      error
 }
 
@@ -129,7 +130,7 @@ func (f *fakeAccounts) PeekToken(_ context.Context, _ account.Purpose, link stri
 	if f.used || link != goodLink {
 		return nil, fault.New(fault.Expired, "This link no longer works.")
 	}
-	return &account.Account{ID: "1", Owner: account.OwnerLocal, Email: "ann@partner.example", Name: "Ann Archer"}, nil
+	return &account.Account{ID: "1", Owner: account.OwnerLocal, Email: "ann@partner.example", Name: "Ann Archer", Username: f.username}, nil
 }
 
 func (f *fakeAccounts) RedeemToken(ctx context.Context, p account.Purpose, link, password string) (*account.Account, error) {

@@ -11,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"crmgate/internal/account"
 	"crmgate/internal/audit"
 	"crmgate/internal/fault"
 	"crmgate/internal/identity"
@@ -86,6 +87,8 @@ type Handler struct {
 	// OwnAccount and OwnSessions are behind the person's own page; nil leaves its inner pages out.
 	OwnAccount  OwnAccount
 	OwnSessions OwnSessions
+	// Find returns the accounts with an address, to tell people of a second one of their own; nil tells nobody.
+	Find func(ctx context.Context, address string) ([]*account.Account, error)
 	// Events are shown to whom they concern; nil shows none.
 	Events audit.Reader
 	// Audit takes what people do on their own page; nil forgets it.

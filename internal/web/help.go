@@ -58,8 +58,11 @@ func (h *Handler) help(w http.ResponseWriter, r *http.Request) error {
 		data.Providers = append(data.Providers, way)
 	}
 	// What was typed is not shown again: a link to this page must not be able to put words on it.
-	if typed := strings.TrimSpace(r.URL.Query().Get("code")); typed != "" && h.Explain != nil {
-		if advice, ok := h.Explain(typed); ok {
+	if q := r.URL.Query(); q.Has("code") && h.Explain != nil {
+		typed := strings.TrimSpace(q.Get("code"))
+		if advice, ok := h.Explain(typed); typed == "" {
+			data.Problem = "Type the code that the page showed, or paste its whole message."
+		} else if ok {
 			data.Answer = h.answer(advice, infos)
 		} else {
 			data.Problem = "There is no code in it that we know. Look for something like AADSTS50105, E0000069 or admin_policy_enforced, and type just that."

@@ -41,6 +41,31 @@ func TestLastUsed(t *testing.T) {
 	}
 }
 
+// Whoever comes from the sign-in page of their own device does not type their name again.
+func TestLastUsedFillsInTheReset(t *testing.T) {
+	for _, tt := range []struct {
+		name, used string
+		username   bool
+		want       string
+	}{
+		{"address", "contoso ann@contoso.com", false, "ann@contoso.com"},
+		{"user name", "local pat", false, "pat"},
+		{"user name where an address is asked for", "local pat", true, ""},
+		{"nothing", "gone ann@contoso.com", false, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.RequireUsername = tt.username
+			rec := w.do("GET", "/_gate/reset", "", func(r *http.Request) {
+				r.AddCookie(&http.Cookie{Name: "crmgate_last", Value: base64.RawURLEncoding.EncodeToString([]byte(tt.used))})
+			})
+			if got := parse(t, rec.Body.String()).one(t, "input[name=identifier]").attr["value"]; got != tt.want {
+				t.Errorf("field holds %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestLastUsedIsKeptAndForgotten(t *testing.T) {
 	w := newWorld(t)
 	w.flow.step = signin.Step{Kind: signin.StepDone, URL: "/", Used: signin.Way{Provider: "contoso", Identifier: "ann@contoso.com"}}

@@ -55,6 +55,8 @@ type newPasswordPage struct {
 type donePage struct {
 	Username   string
 	Invitation bool
+	// Elsewhere is the provider that the address leads to at sign-in, where there is no user name to type instead; empty otherwise.
+	Elsewhere string
 }
 
 // openLink moves the token out of the address before anything is shown. Nothing is used up.
@@ -115,7 +117,11 @@ func (h *Handler) set(l link) handlerFunc {
 			return h.gone(w, l, err)
 		}
 		http.SetCookie(w, h.linkCookie(l, "", -1))
-		return h.Pages.Render(w, r, http.StatusOK, "reset_done", donePage{Username: data.Username, Invitation: data.Invitation})
+		done := donePage{Username: data.Username, Invitation: data.Invitation}
+		if info, stranded := a.Stranded(h.Realms); stranded {
+			done.Elsewhere = info.Name
+		}
+		return h.Pages.Render(w, r, http.StatusOK, "reset_done", done)
 	}
 }
 
@@ -159,14 +165,10 @@ func (h *Handler) gone(w http.ResponseWriter, l link, err error) error {
 }
 
 func (h *Handler) newPasswordPage(r *http.Request, l link, a *account.Account) newPasswordPage {
-	p := newPasswordPage{
-		Action: h.Prefix + l.path + "/set", Name: a.Name, Username: a.Email,
+	return newPasswordPage{
+		Action: h.Prefix + l.path + "/set", Name: a.Name, Username: a.SignInName(h.Realms),
 		Invitation: l.purpose == account.ForInvitation, MinLength: h.Accounts.MinLength(r.Context(), a),
 	}
-	if p.Username == "" {
-		p.Username = a.Username
-	}
-	return p
 }
 
 func (h *Handler) linkCookieName(l link) string {

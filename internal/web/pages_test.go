@@ -72,6 +72,7 @@ var shows = map[string]struct {
 }{
 	"sign-in":                   {"GET", "/_gate/sign-in?return_to=/deals", "", nil, 200, false},
 	"sign-in, signed in":        {"GET", "/_gate/sign-in", "", func(v *world) { v.Sessions = fakeSessions{s: annSession("contoso")} }, 200, false},
+	"sign-in, unsent":           {"GET", "/_gate/sign-in?return_to=/_gate/account/name&unsent=1", "", nil, 200, false},
 	"sign-in, nothing typed":    {"POST", "/_gate/sign-in", "identifier=+", nil, 422, true},
 	"sign-in, no way in":        {"POST", "/_gate/sign-in", "identifier=a@b.example", func(v *world) { v.flow.step.Kind = signin.StepUnknown }, 422, true},
 	"password":                  {"POST", "/_gate/sign-in", "identifier=ann@partner.example", asks, 200, false},
@@ -120,9 +121,10 @@ var shows = map[string]struct {
 		v.flow.err = fault.New(fault.Forbidden, "The account with your address ann@contoso.com signs in with Fabrikam, not with Contoso. Sign in with Fabrikam, or ask your CRM support to change it.").
 			WithTitle("Your account is not connected yet").WithNext(fault.NextHelp)
 	}, 403, false},
-	"help":          {"GET", "/_gate/help", "", nil, 200, false},
-	"help, code":    {"GET", "/_gate/help?code=AADSTS50055", "", explains, 200, false},
-	"help, no code": {"GET", "/_gate/help?code=help+me", "", explains, 200, true},
+	"help":                {"GET", "/_gate/help", "", nil, 200, false},
+	"help, code":          {"GET", "/_gate/help?code=AADSTS50055", "", explains, 200, false},
+	"help, no code":       {"GET", "/_gate/help?code=help+me", "", explains, 200, true},
+	"help, nothing typed": {"GET", "/_gate/help?code=", "", explains, 200, true},
 	"account, password ends": {"GET", "/_gate/account", "", func(v *world) {
 		s := annSession("contoso")
 		s.PasswordExpires = time.Now().Add(74 * time.Hour)

@@ -50,7 +50,12 @@ type providerPage struct {
 }
 
 func (h *Handler) showReset(w http.ResponseWriter, r *http.Request) error {
-	return h.Pages.Render(w, r, http.StatusOK, "reset", resetPage{AskUsername: h.RequireUsername})
+	data := resetPage{AskUsername: h.RequireUsername}
+	// The sign-in page of this device shows the same name; nobody types it a second time.
+	if used, _, ok := h.lastUsed(r); ok && (!data.AskUsername || strings.Contains(used.Identifier, "@")) {
+		data.Identifier = used.Identifier
+	}
+	return h.Pages.Render(w, r, http.StatusOK, "reset", data)
 }
 
 func (h *Handler) reset(w http.ResponseWriter, r *http.Request) error {

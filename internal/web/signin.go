@@ -31,7 +31,9 @@ type way struct{ Name, URL string }
 type signInPage struct {
 	Identifier, Problem, ReturnTo string
 	// Switch asks providers to offer other accounts.
-	Switch    bool
+	Switch bool
+	// Unsent is true where a form met a session that was over.
+	Unsent    bool
 	Providers []way
 	// LastUsed is how this device signed in the last time, and OtherURL leads to the page without it.
 	LastUsed *lastUsedWay
@@ -56,6 +58,7 @@ func (h *Handler) showSignIn(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	data := h.signInPage(req, "")
+	data.Unsent = q.Get("unsent") != ""
 	// Who cannot be looked up is shown the page as a stranger is; signing in will say what is wrong.
 	if s, err := h.Sessions.Lookup(r); err == nil && s != nil && !req.SelectAccount {
 		data.SignedInAs, data.Continue = s.Email, signin.ReturnTo(req.ReturnTo)
@@ -107,6 +110,13 @@ func (h *Handler) signInPage(req signin.Request, problem string) signInPage {
 	return data
 }
 
+// signInAgain shows the page with what is wrong, and every way in that it had before.
+func (h *Handler) signInAgain(w http.ResponseWriter, r *http.Request, req signin.Request, problem string) error {
+	data := h.signInPage(req, problem)
+	h.offerPasskey(w, r, &data)
+	return h.Pages.Render(w, r, http.StatusUnprocessableEntity, "sign_in", data)
+}
+
 // startURL is the address that starts a provider.
 func (h *Handler) startURL(id string, req signin.Request) string {
 	pick := ""
@@ -127,7 +137,7 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) error {
 	req := signin.Request{ReturnTo: returnTo(f), SelectAccount: f.Get("switch") != ""}
 	identifier, problem := identifierOf(f)
 	if problem != "" {
-		return h.Pages.Render(w, r, http.StatusUnprocessableEntity, "sign_in", h.signInPage(req, problem))
+		return h.signInAgain(w, r, req, problem)
 	}
 	req.Identifier = identifier
 	step, err := h.Flow.Begin(w, r, req)
@@ -170,7 +180,7 @@ func (h *Handler) next(w http.ResponseWriter, r *http.Request, step signin.Step,
 		}
 		return h.Pages.Render(w, r, http.StatusOK, "password", h.passwordPage(req, ""))
 	case signin.StepUnknown:
-		return h.Pages.Render(w, r, http.StatusUnprocessableEntity, "sign_in", h.signInPage(req, noWayIn))
+		return h.signInAgain(w, r, req, noWayIn)
 	}
 	return fmt.Errorf("continue sign-in: unknown step %d", step.Kind)
 }

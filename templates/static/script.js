@@ -1,5 +1,6 @@
 // Everything works without this file. It adds: a switch that shows passwords, times in the reader's zone, a guard against sending a form twice, advice about a
-// new password while it is typed, a pause before a mail is asked for again, and a button that copies the reference id.
+// new password while it is typed, a pause before a mail is asked for again, and buttons that copy the reference id
+// and print recovery codes.
 (() => {
   "use strict";
 
@@ -97,6 +98,11 @@
     if (isNaN(at)) continue;
     time.title = time.textContent;
     time.textContent = local.format(at);
+  }
+
+  for (const button of document.querySelectorAll("button[data-prints]")) {
+    button.addEventListener("click", () => window.print());
+    button.hidden = false;
   }
 
   for (const button of document.querySelectorAll("button[data-copies]")) {
