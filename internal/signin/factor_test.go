@@ -1,21 +1,22 @@
 package signin
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"crmgate/internal/account"
 	"crmgate/internal/fault"
 	"crmgate/internal/identity"
 	"crmgate/internal/mfa"
 	"crmgate/internal/realtest/softkey"
-	"crmgate/internal/throttle"
 )
 
 // signedUp returns somebody with an authenticator app who is signed in nowhere, a minute after it was set up.
@@ -58,100 +59,151 @@ func (p *person) code(w *world) url.Values {
 	return typed(c)
 }
 
-// Fifty posts with one right code make one session (ASVS 6.5.1), whichever factor it is.
-func TestRaces(t *testing.T) {
-	w, p := signedUp(t, nil)
-	b := w.browser()
-	race := func(what string, post func(*browser) (Step, error)) {
-		t.Helper()
-		before := len(w.sessionsOf(p.ID))
-		var wg sync.WaitGroup
-		for range 50 {
-			tab := &browser{w: w, cookies: map[string]string{}}
-			for name, v := range b.cookies {
-				tab.cookies[name] = v
-			}
-			wg.Go(func() { _, _ = post(tab) })
-		}
-		wg.Wait()
-		if n := len(w.sessionsOf(p.ID)) - before; n != 1 {
-			t.Errorf("%s: %d sessions", what, n)
-		}
-	}
+func TestGrace(t *testing.T) {
+	w := newWorld(t, func(c *mfa.Config) { c.RequiredFor.Groups, c.EnrolmentGrace = []string{"finance"}, 24*time.Hour })
+	p, b := w.add("fin", account.OwnerLocal, "finance"), w.browser()
 	tk := ticket(must(t)(b.prove(p)))
-	race("a code of an app", func(tab *browser) (Step, error) { return tab.check(tk, mfa.TOTP, p.code(w), false) })
-	w.now = w.now.Add(time.Minute)
+	w.now = w.now.Add(5 * time.Minute)
+	if next := must(t)(b.skip(tk)); next.Kind != StepDone || b.session() == nil || !b.session().FactorAt.IsZero() {
+		t.Errorf("put off: %+v", next)
+	}
+	w.now = w.now.Add(24*time.Hour - 6*time.Minute)
 	tk = ticket(must(t)(b.prove(p)))
-	race("a recovery code", func(tab *browser) (Step, error) { return tab.check(tk, mfa.Recovery, typed(p.recovery[0]), false) })
-	q := w.add("mailed", account.OwnerLocal)
-	p = q
-	must(t)(b.prove(q))
-	enrol := ticket(must(t)(b.beginEnrol("", mfa.Email)))
-	must(t)(b.confirmEnrol(enrol, mfa.Email, typed(w.codes[q.ID])))
-	delete(b.cookies, "__Host-crmgate_session")
-	tk = ticket(must(t)(b.prove(q)))
-	race("a code by mail", func(tab *browser) (Step, error) { return tab.check(tk, mfa.Email, typed(w.codes[q.ID]), false) })
+	w.now = w.now.Add(2 * time.Minute)
+	_, err := b.skip(tk)
+	wantReason(t, "after the grace", err, "step_unknown")
+	if next := must(t)(b.setUpApp(p, tk)); next.Kind != StepDone || len(next.Codes) != 10 {
+		t.Errorf("set up: %+v", next)
+	}
+	if s := b.session(); s == nil || s.FactorAt.IsZero() || !slices.Equal(s.AMR, []string{"pwd", "otp", "mfa"}) {
+		t.Errorf("session %+v", s)
+	}
 }
 
-// A ticket is its own browser's, for ten minutes, and what was proven before must still hold.
-func TestTickets(t *testing.T) {
+func TestStepUp(t *testing.T) {
 	w, p := signedUp(t, nil)
-	b, other := w.browser(), w.browser()
-	tk := ticket(must(t)(b.prove(p)))
-	must(t)(other.prove(w.add("mallory", account.OwnerLocal)))
-	_, err := other.check(tk, mfa.TOTP, p.code(w), false)
-	wantReason(t, "another browser", err, "step_unknown")
-	for _, junk := range []string{"", "x", strings.Repeat("A", 43), tk + "A"} {
-		_, err := b.check(junk, mfa.TOTP, p.code(w), false)
-		wantReason(t, "ticket "+junk, err, "step_unknown")
+	b := w.browser()
+	if next, _, err := b.stepUp("/admin"); err != nil || next.URL != "/_gate/sign-in?return_to=%2Fadmin" {
+		t.Errorf("nobody: %+v, %v", next, err)
 	}
-	_, err = b.beginEnrol(tk, mfa.TOTP)
-	wantReason(t, "enrolling where a factor is asked for", err, "step_unknown")
-	_, err = b.skip(tk)
-	wantReason(t, "putting off what is asked for", err, "step_unknown")
-	was := w.now
+	tk := ticket(must(t)(b.prove(p)))
+	must(t)(b.check(tk, mfa.TOTP, p.code(w), true))
+	if next, _, err := b.stepUp("//evil.test"); err != nil || next.Kind != StepDone || next.URL != "/" {
+		t.Errorf("proven just now: %+v, %v", next, err)
+	}
+	// A remembered device signs in and does not step up.
+	w.now = w.now.Add(11 * time.Minute)
+	must(t)(b.prove(p))
+	if s := b.session(); s == nil || s.Device == "" || !s.FactorAt.IsZero() {
+		t.Fatalf("session by a device: %+v", s)
+	}
+	id := b.session().ID
+	next, _, err := b.stepUp("/admin?x=1")
+	if err != nil || ticket(next) == "" {
+		t.Fatalf("step-up: %+v, %v", next, err)
+	}
+	stranger := w.browser()
+	must(t)(stranger.prove(w.add("mallory", account.OwnerLocal)))
+	_, err = stranger.check(ticket(next), mfa.TOTP, p.code(w), false)
+	wantReason(t, "another session", err, "step_unknown")
+	if _, err := b.check(ticket(next), mfa.TOTP, typed("000000"), false); !errors.Is(err, mfa.ErrWrong) || !b.session().FactorAt.IsZero() {
+		t.Errorf("a wrong code: %v", err)
+	}
+	done := must(t)(b.check(ticket(next), mfa.TOTP, p.code(w), false))
+	if s := b.session(); done.URL != "/admin?x=1" || s.ID != id || !s.FactorAt.Equal(w.now) || !slices.Equal(s.AMR, []string{"pwd", "otp", "mfa"}) {
+		t.Errorf("to %s, session %+v", done.URL, s)
+	}
+	fresh := func() bool {
+		var ok bool
+		_, err := b.do(func(_ http.ResponseWriter, r *http.Request) (s Step, err error) {
+			ok, err = w.Fresh(r, b.session())
+			return s, err
+		})
+		return ok && err == nil
+	}
+	if !fresh() {
+		t.Error("not fresh right after the proof")
+	}
 	w.now = w.now.Add(10 * time.Minute)
-	_, err = b.check(tk, mfa.TOTP, p.code(w), false)
-	wantReason(t, "ten minutes later", err, "step_unknown")
-	w.now = was
+	if fresh() {
+		t.Error("fresh ten minutes later")
+	}
+}
 
-	for name, change := range map[string]struct {
-		do     func() error
-		reason string
+// corpDirectory is a provider that takes passwords here.
+type corpDirectory struct {
+	stub
+	subject *string
+}
+
+func (d corpDirectory) CheckPassword(_ context.Context, login, password string) (identity.Identity, error) {
+	if password != "right" {
+		return identity.Identity{}, identity.ErrWrongPassword
+	}
+	return identity.Identity{Provider: d.ID, Issuer: "ldap", Subject: *d.subject, Username: login}, nil
+}
+
+// Somebody without a factor confirms a change with what they sign in with, and is led to set one up where a rule asks for a factor.
+func TestStepUpWithoutFactor(t *testing.T) {
+	w := newWorld(t, nil, corpDirectory{stub{ID: "corp", Name: "Corp"}, new(string)}, stub{ID: "sso", Name: "Contoso", Redirects: true})
+	for _, tt := range []struct {
+		owner string
+		want  Confirm
 	}{
-		"disabled": {func() error {
-			_, err := w.store.UpdateAccount(t.Context(), p.ID, func(a *account.Account) error { a.State = account.Disabled; return nil })
-			return err
-		}, "account_disabled"},
-		"a new password": {func() error {
-			l, _ := p.Local()
-			return w.store.SetPassword(t.Context(), l, "hash", 0, w.now)
-		}, "step_unknown"},
-		"locked by a stranger's guesses": {func() error {
-			for range 10 {
-				if _, _, err := w.Accounts.Lockout.Begin(t.Context(), throttle.AccountKey(p.ID)); err != nil {
-					return err
-				}
-			}
-			return nil
-		}, "locked"},
+		{"local", Confirm{Password: true, Who: "p@partner.test", ReturnTo: "/_gate/account"}},
+		{"corp", Confirm{Password: true, Provider: "Corp", Who: "p@partner.test", ReturnTo: "/_gate/account"}},
+		{"sso", Confirm{URL: "/_gate/sign-in/sso?again=1&return_to=%2F_gate%2Faccount", Provider: "Contoso", Who: "p@partner.test", ReturnTo: "/_gate/account"}},
 	} {
-		if _, err := w.store.UpdateAccount(t.Context(), p.ID, func(a *account.Account) error { a.State = account.Active; return nil }); err != nil {
-			t.Fatal(err)
+		b, p := w.browser(), w.add("p", tt.owner)
+		must(t)(b.prove(p))
+		if next, _, err := b.stepUp("/_gate/account"); err != nil || next.Kind != StepDone {
+			t.Errorf("%s: signed in just now: %+v, %v", tt.owner, next, err)
 		}
-		w.now = w.now.Add(time.Hour)
-		tk := ticket(must(t)(b.prove(p)))
-		if err := change.do(); err != nil {
-			t.Fatal(err)
+		if next, _, err := b.stepUp("/admin"); err != nil || next.URL != "/_gate/factor/enrol?return_to=%2Fadmin" {
+			t.Errorf("%s: a rule that asks for a factor: %+v, %v", tt.owner, next, err)
 		}
-		_, err := b.check(tk, mfa.TOTP, p.code(w), true)
-		wantReason(t, name, err, change.reason)
-		if n := w.sessionsOf(p.ID); len(n) > 0 {
-			t.Errorf("%s: session %v", name, n)
+		w.now = w.now.Add(11 * time.Minute)
+		next, c, err := b.stepUp("/_gate/account")
+		if err != nil || c == nil || next.URL != "" {
+			t.Fatalf("%s: later: %+v, %v, %v", tt.owner, next, c, err)
 		}
-		if len(b.cookies["__Host-crmgate_device"]) > 0 {
-			t.Errorf("%s: the browser is remembered", name)
+		if d := cmp.Diff(tt.want, *c); d != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.owner, d)
 		}
+		if next := must(t)(b.beginEnrol("", mfa.TOTP)); !strings.HasPrefix(next.URL, "/_gate/factor/step-up?") {
+			t.Errorf("%s: enrols unconfirmed: %+v", tt.owner, next)
+		}
+	}
+}
+
+func TestConfirmPassword(t *testing.T) {
+	subject := "u2"
+	w := newWorld(t, nil, corpDirectory{stub{ID: "corp", Name: "Corp"}, &subject})
+	p, b := w.add("p", "corp"), w.browser()
+	must(t)(b.prove(p))
+	confirm := func(password string) (Step, error) {
+		return b.do(func(_ http.ResponseWriter, r *http.Request) (next Step, err error) {
+			next, _, err = w.ConfirmPassword(r, "/_gate/account", password)
+			return next, err
+		})
+	}
+	w.now = w.now.Add(11 * time.Minute)
+	if _, err := confirm("wrong"); !errors.Is(err, identity.ErrWrongPassword) {
+		t.Errorf("a wrong password: %v", err)
+	}
+	if _, err := confirm("right"); !errors.Is(err, identity.ErrWrongPassword) {
+		t.Errorf("another person's directory entry: %v", err)
+	}
+	subject = "u1"
+	next := must(t)(confirm("right"))
+	if s := b.session(); next.URL != "/_gate/account" || !s.AuthTime.Equal(w.now) || !s.FactorAt.IsZero() {
+		t.Errorf("confirmed: %+v, %+v", next, s)
+	}
+	// With a factor the password is not enough.
+	must(t)(b.setUpApp(p, ""))
+	w.now = w.now.Add(11 * time.Minute)
+	if next := must(t)(confirm("right")); !strings.HasPrefix(next.URL, "/_gate/factor/step-up?") {
+		t.Errorf("with a factor: %+v", next)
 	}
 }
 
