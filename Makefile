@@ -89,6 +89,7 @@ check:
 	if [[ -n "$$unformatted" ]]; then printf 'make fmt would change:\n%s\n' "$$unformatted"; exit 1; fi
 	echo '--- go vet'
 	$(GO) vet ./...
+	$(GO) vet -tags soak ./internal/app
 	echo '--- staticcheck'
 	$(GO) tool -modfile=tools.mod staticcheck ./...
 

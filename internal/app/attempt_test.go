@@ -15,15 +15,7 @@ import (
 func corporate(t *testing.T) (gate string, idp *fakeidp.Running) {
 	t.Helper()
 	l, gate := listen(t)
-	idp, err := fakeidp.Listen(fakeidp.Config{
-		Algs:    []string{"ES256"},
-		Clients: []fakeidp.Client{{ID: "crm", Secret: "s", RedirectURIs: []string{gate + "/_gate/callback/contoso"}}},
-		Users:   []fakeidp.User{{Subject: "u-ann", Email: "ann@contoso.test", Password: "p", Name: "Ann"}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = idp.Close() })
+	idp = company(t, gate, nil)
 	idp.SignInAs("ann@contoso.test")
 	start(t, l, fmt.Sprintf(`
 server: {public_url: %q, listen: "127.0.0.1:0", ops_listen: "", data_dir: %q}

@@ -130,7 +130,7 @@ func (c *Core) openFactors() (*mfa.Service, error) {
 	if c.Mail != nil {
 		env.Mail = c.Accounts
 	}
-	return mfa.New(env, mfa.Deps{Store: c.DB, Sealer: c.Sealer, Audit: c.Audit, Log: c.Log})
+	return mfa.New(env, mfa.Deps{Store: c.DB, Devices: c.DB, Sealer: c.Sealer, Audit: c.Audit, Log: c.Log})
 }
 
 // isAdmin reports whether somebody is an administrator.

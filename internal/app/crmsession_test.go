@@ -35,15 +35,10 @@ func TestThePersonChanges(t *testing.T) {
 			}))
 			t.Cleanup(crm.Close)
 			l, gate := listen(t)
-			idp, err := fakeidp.Listen(fakeidp.Config{
-				Issuer: "/contoso", Algs: []string{"ES256"},
-				Users:   []fakeidp.User{{Subject: "a", Email: "ann@contoso.test", Password: "p"}, {Subject: "b", Email: "bob@contoso.test", Password: "p"}},
-				Clients: []fakeidp.Client{{ID: "crm", Secret: "s", RedirectURIs: []string{gate + "/_gate/callback/contoso"}}},
+			idp := company(t, gate, func(c *fakeidp.Config) {
+				c.Issuer = "/contoso"
+				c.Users = []fakeidp.User{{Subject: "a", Email: "ann@contoso.test", Password: "p"}, {Subject: "b", Email: "bob@contoso.test", Password: "p"}}
 			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = idp.Close() })
 			start(t, l, fmt.Sprintf(`
 server: {public_url: %q, listen: "127.0.0.1:0", ops_listen: "", data_dir: %q}
 upstreams: [{id: crm, urls: [%q], cookies: %s}]

@@ -7,8 +7,10 @@
 // Decisions:
 //   - Start-up never asks a provider, the mail server or the CRM. What is down is reported where somebody needs it; the rest works.
 //   - The store is different: without it nobody can be let in or kept out, so a store that cannot be opened ends the start.
-//   - Nothing is reloaded while running but keys. A changed configuration is a restart, which takes milliseconds and loses no session.
+//   - Nothing is reloaded while running but the gateway's own keys and the files of its certificate. A changed configuration is a restart,
+//     which takes milliseconds and loses no session.
 //
-// Libraries: prometheus/client_golang for the metrics that every monitoring reads; x/sync/errgroup ends the listeners together. The
-// journeys are testscript scripts, which a person can read.
+// Libraries: prometheus/client_golang for the metrics that every monitoring reads; x/sync/errgroup ends the listeners together;
+// x/crypto/acme gets and renews certificates where server.tls.acme asks for that. The journeys are testscript scripts, which a person can
+// read.
 package app

@@ -15,15 +15,9 @@ func TestHomeRealmThroughThePage(t *testing.T) {
 	world := func(t *testing.T, rest string) string {
 		t.Helper()
 		l, gate := listen(t)
-		idp, err := fakeidp.Listen(fakeidp.Config{
-			Algs:    []string{"ES256"},
-			Clients: []fakeidp.Client{{ID: "crm", Secret: "s", RedirectURIs: []string{gate + "/_gate/callback/contoso"}}},
-			Users:   []fakeidp.User{{Subject: "u", Email: "u@contoso.test", Password: "p"}},
+		idp := company(t, gate, func(c *fakeidp.Config) {
+			c.Users = []fakeidp.User{{Subject: "u", Email: "u@contoso.test", Password: "p"}}
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = idp.Close() })
 		provider := func(id, of string) string {
 			return fmt.Sprintf("\n  - {id: %s, type: oidc, name: %s, issuer: %q, client_id: crm, client_secret: s, %s}", id, id, idp.Issuer(), of)
 		}

@@ -28,15 +28,10 @@ func startPair(t *testing.T) *pair {
 	crm := recordingCRM(t)
 	la, a := listen(t)
 	lb, b := listen(t)
-	idp, err := fakeidp.Listen(fakeidp.Config{
-		Algs: []string{"ES256"}, AlwaysRefresh: true,
-		Clients: []fakeidp.Client{{ID: "crm", Secret: "s", RedirectURIs: []string{a + "/_gate/callback/contoso"}}},
-		Users:   []fakeidp.User{{Subject: "u-ann", Email: "ann@contoso.test", Password: "p", Name: "Ann", Groups: []string{"sales"}}},
+	idp := company(t, a, func(c *fakeidp.Config) {
+		c.AlwaysRefresh = true
+		c.Users = []fakeidp.User{{Subject: "u-ann", Email: "ann@contoso.test", Password: "p", Name: "Ann", Groups: []string{"sales"}}}
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = idp.Close() })
 	idp.SignInAs("ann@contoso.test")
 	// Both say that they are the one whose address browsers know.
 	yaml := fmt.Sprintf(`

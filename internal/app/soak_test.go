@@ -54,14 +54,7 @@ func TestSoak(t *testing.T) {
 	t.Cleanup(crm.Close)
 	l, gate := listen(t)
 	ops := realtest.Addr(t)
-	idp, err := fakeidp.Listen(fakeidp.Config{
-		Issuer: "/contoso", Algs: []string{"ES256"}, Users: []fakeidp.User{{Subject: "u", Email: "ann@contoso.test", Password: "p"}},
-		Clients: []fakeidp.Client{{ID: "crm", Secret: "s", RedirectURIs: []string{gate + "/_gate/callback/contoso"}}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = idp.Close() })
+	idp := company(t, gate, func(c *fakeidp.Config) { c.Issuer = "/contoso" })
 	idp.SignInAs("ann@contoso.test")
 	startProcess(t, l, fmt.Sprintf(`
 server: {public_url: %q, listen: %q, ops_listen: %q, data_dir: %q}

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"crmgate/internal/audit"
-	"crmgate/internal/fakeidp"
 )
 
 // TestStrangersCallbacks sends callbacks that belong to no attempt: whoever sends them by the thousand must not fill the database.
@@ -45,15 +44,7 @@ upstreams: [{id: crm, urls: [%q]}]
 	b := newBrowser(t)
 	l, gate := listen(t)
 	t.Run("with it", func(t *testing.T) {
-		idp, err := fakeidp.Listen(fakeidp.Config{
-			Algs:    []string{"ES256"},
-			Clients: []fakeidp.Client{{ID: "crm", Secret: "s", RedirectURIs: []string{gate + "/_gate/callback/contoso"}}},
-			Users:   []fakeidp.User{{Subject: "u-ann", Email: "ann@contoso.test", Password: "p", Name: "Ann"}},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = idp.Close() })
+		idp := company(t, gate, nil)
 		idp.SignInAs("ann@contoso.test")
 		start(t, l, yaml(gate, fmt.Sprintf("providers: [{id: contoso, type: oidc, issuer: %q, client_id: crm, client_secret: s}]\n", idp.Issuer())))
 		if err := b.open(gate + "/_gate/sign-in/contoso"); err != nil || b.status != http.StatusOK {

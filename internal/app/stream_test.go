@@ -44,14 +44,7 @@ func TestStreamsEndWithTheSession(t *testing.T) {
 	}))
 	t.Cleanup(crm.Close)
 	l, gate := listen(t)
-	idp, err := fakeidp.Listen(fakeidp.Config{
-		Issuer: "/contoso", Algs: []string{"ES256"}, Users: []fakeidp.User{{Subject: "u", Email: "ann@contoso.test", Password: "p"}},
-		Clients: []fakeidp.Client{{ID: "crm", Secret: "s", RedirectURIs: []string{gate + "/_gate/callback/contoso"}}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = idp.Close() })
+	idp := company(t, gate, func(c *fakeidp.Config) { c.Issuer = "/contoso" })
 	idp.SignInAs("ann@contoso.test")
 	a := start(t, l, fmt.Sprintf(`
 server: {public_url: %q, listen: "127.0.0.1:0", ops_listen: "", data_dir: %q}

@@ -20,18 +20,13 @@ func TestTryton(t *testing.T) {
 		Settings: fmt.Sprintf("[session]\nauthentications = crmgate\n[crmgate]\njwks = %s/_gate/jwks.json\nissuer = %s\naudience = tryton\n", gate, gate),
 		Logins:   []string{"ann@contoso.test", "bob@contoso.test"},
 	})
-	idp, err := fakeidp.Listen(fakeidp.Config{
-		Issuer: "/contoso", Algs: []string{"ES256"},
-		Clients: []fakeidp.Client{{ID: "crm", Secret: "s", RedirectURIs: []string{gate + "/_gate/callback/contoso"}}},
-		Users: []fakeidp.User{
+	idp := company(t, gate, func(c *fakeidp.Config) {
+		c.Issuer = "/contoso"
+		c.Users = []fakeidp.User{
 			{Subject: "u-1", Email: "ann@contoso.test", Password: "p", Name: "Ann Archer"},
 			{Subject: "u-2", Email: "bob@contoso.test", Password: "p", Name: "Bob Baker"},
-		},
+		}
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = idp.Close() })
 	start(t, l, fmt.Sprintf(`
 server: {public_url: %q, listen: "127.0.0.1:0", ops_listen: "", data_dir: %q}
 upstreams: [{id: tryton, urls: [%q], identity: {headers: [{name: X-Forwarded-User, value: account.id}]}}]

@@ -1,5 +1,5 @@
 // Package archtest holds the house together: the floors that imports go down by, the fences around libraries, the shape of
-// the tree, and that the examples load. It has tests only, and each says in a sentence what to do about what it finds. What
+// the tree, that the examples load, and that the package comments and the README speak of tests, files and libraries that there are. It has tests only, and each says in a sentence what to do about what it finds. What
 // the code does is not its business.
 //
 // Decisions:

@@ -18,6 +18,8 @@ type fence struct {
 var fences = []fence{
 	{"viper, YAML and the JSON Schema", []string{"github.com/spf13/viper", "github.com/go-viper", "go.yaml.in/yaml", "gopkg.in/yaml.v2", "gopkg.in/yaml.v3", "github.com/google/jsonschema-go"}, []string{"internal/config"}},
 	{"OpenID Connect and OAuth", []string{"github.com/coreos/go-oidc", "golang.org/x/oauth2"}, []string{"internal/provider"}},
+	{"signed tokens and their keys", []string{"github.com/go-jose"}, []string{"internal/provider", "internal/proxy"}},
+	{"metrics", []string{"github.com/prometheus"}, []string{"internal/app"}},
 	{"LDAP", []string{"github.com/go-ldap", "github.com/go-asn1-ber"}, []string{"internal/provider"}},
 	{"SQL and its drivers", []string{"database/sql", "github.com/jackc/pgx", "modernc.org/sqlite", "github.com/pressly/goose"}, []string{"internal/sqlstore"}},
 	{"the Redis client", []string{"github.com/redis/rueidis"}, []string{"internal/redisstore"}},

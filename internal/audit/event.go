@@ -45,6 +45,10 @@ const (
 	// in the account.
 	NewDevice Kind = "new_device"
 	NotMe     Kind = "not_me"
+
+	// An access token of a person was made, or ended before its time.
+	TokenCreated Kind = "token_created"
+	TokenRevoked Kind = "token_revoked"
 )
 
 // Event is one thing that happened.

@@ -16,5 +16,6 @@
 //   - The inbox is a real SMTP server on a loopback port, so the demo sends mail by the same road as production. Mails are
 //     shown in a sandboxed frame whose links open in the whole window.
 //
-// Libraries: go-smtp catches the mail, so that the demo's mails travel as real ones do.
+// Libraries: go-smtp catches the mail, so that the demo's mails travel as real ones do; x/text reads mails in character sets other
+// than UTF-8.
 package demo

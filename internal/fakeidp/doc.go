@@ -10,6 +10,7 @@
 //   - Tokens are signed by a few lines of our own over crypto/*, because most of the faults worth testing (alg none, HMAC
 //     under the public key, keys in the header) are what a JOSE library refuses to produce. Tests check the good roads with
 //     go-jose, which has not seen this code.
+//   - What a client sends is read as strictly as anywhere: its assertions, and ID tokens that come back as hints, are verified by go-jose.
 //   - Misbehaviour is a value, Faults, that replaces the former one atomically. Shape faults are functions over the
 //     claims or parameters about to be sent, so a test can ask for one that nobody foresaw; BadIDTokens, OddClaims and
 //     BadResponses are the ones that everybody should meet.

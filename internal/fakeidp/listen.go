@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"math/big"
 	"net"
@@ -68,7 +69,7 @@ func (r *Running) serve(l net.Listener) {
 		l = tls.NewListener(l, r.tls)
 	}
 	// A handshake that a test breaks on purpose is no news.
-	srv := &http.Server{Handler: r.Server, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(discard{}, "", 0)}
+	srv := &http.Server{Handler: r.Server, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
 	r.mu.Lock()
 	r.http = srv
 	r.mu.Unlock()
@@ -77,10 +78,6 @@ func (r *Running) serve(l net.Listener) {
 		_ = srv.Serve(l)
 	}()
 }
-
-type discard struct{}
-
-func (discard) Write(b []byte) (int, error) { return len(b), nil }
 
 // Stop closes the port and every connection, as if the provider were down. Keys, people and sessions stay.
 func (r *Running) Stop() error {

@@ -17,7 +17,8 @@ import (
 type Vendor struct {
 	// Overage leaves the groups out of ID tokens and says so as Entra ID does beyond 200.
 	Overage bool
-	// NoPersonalGraph and NoApplicationGraph refuse Microsoft Graph to the person's token and to the application's.
+	// NoPersonalGraph and NoApplicationGraph refuse Microsoft Graph to the person's token and to the application's. What the application may
+	// do stands in its token: one that it got before the consent stays without it.
 	NoPersonalGraph, NoApplicationGraph bool
 	// PageSize is how many groups a page holds; 0 is 2.
 	PageSize int
@@ -41,8 +42,9 @@ const (
 
 // The access tokens of programs. This is a stage set.
 const (
-	graphToken  = "graph-application-token"
-	googleToken = "google-service-token "
+	graphToken     = "graph-application-token"
+	powerlessToken = "graph-application-token-without-roles"
+	googleToken    = "google-service-token "
 )
 
 // SetVendor replaces what one maker has.
@@ -75,7 +77,11 @@ func (s *Server) applicationToken(req TokenRequest, scope string) (int, map[stri
 		status, body := tokenError("invalid_scope")
 		return status, body, true
 	}
-	return http.StatusOK, map[string]any{"access_token": graphToken, "token_type": "Bearer", "expires_in": 3600}, true
+	token := graphToken
+	if s.vendor.Load().NoApplicationGraph {
+		token = powerlessToken
+	}
+	return http.StatusOK, map[string]any{"access_token": token, "token_type": "Bearer", "expires_in": 3600}, true
 }
 
 func (s *Server) graphMe(w http.ResponseWriter, r *http.Request) {
@@ -93,8 +99,8 @@ func (s *Server) graphMe(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) graphUser(w http.ResponseWriter, r *http.Request) {
 	v := s.vendor.Load()
-	if bearer(r) != graphToken || v.NoApplicationGraph {
-		graphError(w, bearer(r) != graphToken)
+	if token := bearer(r); token != graphToken {
+		graphError(w, token != powerlessToken)
 		return
 	}
 	s.mu.Lock()

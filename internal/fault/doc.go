@@ -5,7 +5,7 @@
 // status and a page.
 //
 // A Problem names one fault of a configuration by its path (upstreams[0].urls). Packages return problems from their
-// Config.Validate; package config adds file and line.
+// Config.Validate; package config adds file and line. Nearest finds what a mistyped word was meant to be, for hints.
 //
 // Decisions:
 //   - A sentence is written for the person in front of the browser and says what to do; the cause is for the log. Keeping

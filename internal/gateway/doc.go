@@ -26,4 +26,7 @@
 //   - A refusal is recorded with rule, request and the conditions that failed, under the reference that the page shows. The page itself
 //     does not say whom the rule would let pass.
 //   - A request ends with the session that let it in, whatever kind it is; package proxy watches those that last.
+//
+// Libraries, both for access tokens that programs bring (bearer.go): otter bounds how many answers are remembered, and x/sync/singleflight lets
+// many requests with one token share one question.
 package gateway

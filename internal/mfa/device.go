@@ -23,7 +23,7 @@ func (s *Service) RememberDevice(ctx context.Context, accountID string) (secret 
 	secret = token.NewSecret()
 	d := Device{ID: token.NewID(), AccountID: accountID, Digest: token.Digest(secret), Name: from.UserAgent, Address: from.Address,
 		CreatedAt: now, UsedAt: now, ExpiresAt: now.Add(s.config.RememberDevice)}
-	if err := s.store.CreateDevice(ctx, d, mostDevices); err != nil {
+	if err := s.devices.CreateDevice(ctx, d, mostDevices); err != nil {
 		return "", fmt.Errorf("remember device: %w", err)
 	}
 	s.record(ctx, audit.Event{Kind: audit.DeviceRemembered, AccountID: accountID})
@@ -39,7 +39,7 @@ func (s *Service) Device(ctx context.Context, accountID string, secrets []string
 		if !token.WellFormed(secret) {
 			continue
 		}
-		d, err := s.store.UseDevice(ctx, accountID, token.Digest(secret), s.now())
+		d, err := s.devices.UseDevice(ctx, accountID, token.Digest(secret), s.now())
 		if fault.Is(err, fault.NotFound) {
 			continue
 		}
@@ -56,12 +56,12 @@ func (s *Service) Device(ctx context.Context, accountID string, secrets []string
 
 // Devices returns the account's remembered devices, newest first.
 func (s *Service) Devices(ctx context.Context, accountID string) ([]Device, error) {
-	return s.store.ListDevices(ctx, accountID, s.now())
+	return s.devices.ListDevices(ctx, accountID, s.now())
 }
 
 // ForgetDevice ends one remembered device of an account, or all for id "".
 func (s *Service) ForgetDevice(ctx context.Context, accountID, id string) error {
-	if err := s.store.DeleteDevice(ctx, accountID, id); err != nil {
+	if err := s.devices.DeleteDevice(ctx, accountID, id); err != nil {
 		return fmt.Errorf("forget device: %w", err)
 	}
 	s.record(ctx, audit.Event{Kind: audit.DeviceForgotten, AccountID: accountID})
@@ -70,5 +70,5 @@ func (s *Service) ForgetDevice(ctx context.Context, accountID, id string) error 
 
 // Sweep removes what has expired.
 func (s *Service) Sweep(ctx context.Context, now time.Time) (int, error) {
-	return s.store.SweepDevices(ctx, now)
+	return s.devices.SweepDevices(ctx, now)
 }

@@ -26,6 +26,7 @@ const (
 type Service struct {
 	config  Config
 	store   Store
+	devices DeviceStore
 	sealer  *token.Sealer
 	audit   audit.Recorder
 	log     *slog.Logger
@@ -35,8 +36,9 @@ type Service struct {
 
 // Deps is what New puts under a Service.
 type Deps struct {
-	Store  Store
-	Sealer *token.Sealer
+	Store   Store
+	Devices DeviceStore
+	Sealer  *token.Sealer
 	// Audit takes what becomes of factors; nil forgets it.
 	Audit audit.Recorder
 	// Log takes what nobody waits for; nil is slog.Default.
@@ -47,7 +49,7 @@ type Deps struct {
 
 // New makes every factor that is allowed and can work.
 func New(e Env, d Deps) (*Service, error) {
-	s := &Service{config: e.Config, store: d.Store, sealer: d.Sealer, audit: d.Audit, log: cmp.Or(d.Log, slog.Default()), now: d.Now}
+	s := &Service{config: e.Config, store: d.Store, devices: d.Devices, sealer: d.Sealer, audit: d.Audit, log: cmp.Or(d.Log, slog.Default()), now: d.Now}
 	if s.now == nil {
 		s.now = time.Now
 	}

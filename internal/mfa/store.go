@@ -35,9 +35,8 @@ type Device struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-// Store keeps factors and remembered devices. Implementations are safe for concurrent use by several processes and return
-// fault.NotFound for what is missing. What belongs to an account goes with it, and when a provider takes a local account over; devices
-// also go with its password.
+// Store keeps factors. Implementations are safe for concurrent use by several processes and return fault.NotFound for what is missing. What
+// belongs to an account goes with it, and when a provider takes a local account over.
 type Store interface {
 	// CreateFactor stores a factor. An account that has most of them already, or one whose Lookup is taken, is fault.Conflict; so is,
 	// with onlyFirst, an account that has one already, those of kind Recovery aside. Of many that come at once with onlyFirst one
@@ -56,7 +55,11 @@ type Store interface {
 	DeleteFactors(ctx context.Context, accountID string) (int, error)
 	// FirstPrompted returns when an account was first told to set a factor up, and makes it now where it never was.
 	FirstPrompted(ctx context.Context, accountID string, now time.Time) (time.Time, error)
+}
 
+// DeviceStore keeps remembered devices. What Store says about safety and about missing things holds here, too. An account's devices go with
+// the account, with its password, and with Store.DeleteFactors.
+type DeviceStore interface {
 	// CreateDevice stores a device and removes the account's oldest beyond keep.
 	CreateDevice(ctx context.Context, d Device, keep int) error
 	// UseDevice returns the account's device with a digest that is good at now, and notes the use.

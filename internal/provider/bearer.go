@@ -208,19 +208,20 @@ func (r *redirector) bearerRefused(err error) error {
 	return fault.Wrap(fault.Unauthenticated, "The access token is not good (any more).", err).WithReason(b.reason)
 }
 
-// verifyBearer is verify for a credential that anybody may send at any rate: keys are fetched only for a key id that is not known, never
-// because a signature by a known one is wrong.
+// verifyBearer is verify for a credential that anybody may send at any rate: a key id that is known causes no fetch, however wrong the
+// signature is.
 func (s *keySet) verifyBearer(ctx context.Context, token *jose.JSONWebSignature) ([]byte, error) {
 	s.mu.Lock()
+	keys := s.current.keys
 	fresh := !s.fetched.IsZero() && s.now().Sub(s.fetched) < metadataAge
-	known := slices.ContainsFunc(s.keys, func(k jose.JSONWebKey) bool { return k.KeyID == token.Signatures[0].Header.KeyID })
-	keys := s.keys
 	s.mu.Unlock()
+	id := token.Signatures[0].Header.KeyID
+	known := id != "" && slices.ContainsFunc(keys, func(k jose.JSONWebKey) bool { return k.KeyID == id })
 	if fresh && known {
 		if payload, ok := verifyWith(keys, token); ok {
 			return payload, nil
 		}
 		return nil, errBadSignature
 	}
-	return s.verify(ctx, token)
+	return s.verify(ctx, token, fromAnybody)
 }

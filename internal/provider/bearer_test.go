@@ -153,7 +153,7 @@ func TestBadBearersDoNotFetchKeys(t *testing.T) {
 		}
 	}
 	p.idp.SetFaults(fakeidp.Faults{})
-	p.clock.advance(time.Minute)
+	p.clock.advance(time.Second)
 	if err := p.idp.RotateKeys(false); err != nil {
 		t.Fatal(err)
 	}

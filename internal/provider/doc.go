@@ -3,8 +3,11 @@
 // and verifier (signin), sessions (session) or pages (web). What it hands out are the interfaces of package identity; no type of
 // go-oidc, oauth2 or go-ldap leaves it.
 //
-// To add a type: a file with its preset, its validation and its opener, and a line in catalogue.go. An OpenID Provider is a
-// dialect of redirector, a directory is a preset of directory.
+// To add a type of provider, take the smallest of these that will do:
+//   - An OpenID Provider that keeps to the standard, with addresses and names of its own: a file below presets, and no code (preset.go).
+//   - One that departs from the standard: a file with its preset, its validation and its opener, and a line in catalogue.go. What it does in
+//     another way is a dialect of redirector (entra.go is the longest example, google.go a short one).
+//   - A sort of directory server: a value of schema (ldapschema.go).
 //
 // Where to find what:
 //
@@ -15,7 +18,7 @@
 //	token_endpoint.go, client_auth.go   what is sent to it, and who says so      userinfo.go  claims that the ID token lacks
 //	discovery.go  metadata: lazily, once for all, daily                          keys.go      published keys, and when to fetch them
 //	verify.go     which ID tokens are ours                                       claims.go    what the claims mean
-//	entratenants.go  several tenants behind one button                           graph.go googlegroups.go groupsapi.go   groups that tokens do not hold
+//	entratenants.go  several tenants behind one button                           graph.go googlegroups.go groupsapi.go memory.go   groups that tokens do not hold
 //	oktalogout.go Universal Logout: all sessions of a person                     refusaltable.go refusalfind.go   what codes mean, and finding them
 //	bearer.go     which access tokens open the CRM to programs
 //	github.go     OAuth 2.0 without OpenID Connect                               preset.go    how a preset file is read
@@ -25,16 +28,15 @@
 //	ldappassword.go   new passwords, and why one is refused                      ldaprevalidate.go   may somebody still be in?
 //	active_directory.go   the schema, names, reasons and primary group of AD     client.go, backoff.go, validate.go   shared
 //
-// A further sort of directory server is a value of schema.
-//
 // Decisions, OpenID Connect:
 //   - Nothing is asked at start-up. Discovery and keys are fetched when somebody first needs them; a failure is remembered for
 //     at most five seconds and a question takes at most ten, so a provider that works again is usable within twenty.
 //     Metadata and keys are renewed daily, and yesterday's help out while that fails.
 //   - go-oidc checks issuer, audience, expiry and signature policy; the keys are ours, because its key set fetches once for every
 //     bad token, never forgets a key, and hides whether the provider or the token is at fault.
-//   - A fetch that brings the wanted key is free, so a rotation costs nothing. Useless ones are: four at once, then with
-//     growing pauses up to a minute.
+//   - Keys are fetched at once for a key id that is not known, and a fetch that brings the wanted key is free, so a rotation costs nothing.
+//     Useless fetches have a budget (keybudget.go): three at once, then one for eight bad tokens and in five seconds. What strangers can
+//     send (logout and access tokens) has another budget than what the provider answers with, so a flood does not delay anybody's sign-in.
 //   - The token endpoint is asked by our own code: x/oauth2 knows no client assertions, cannot refresh as configured, and probes
 //     authentication styles by sending a code a second time.
 //   - An assertion is addressed to the token endpoint, as OpenID Connect Core section 9 has it, or to the issuer where a preset says so.
@@ -42,7 +44,8 @@
 //   - offline_access is asked for where the provider lists it and revalidate is on; without a use for it a refresh token is not even kept.
 //     A refreshed ID token passes every check of the first one but the nonce, and must be about the same person of the same issuer.
 //     invalid_grant ends the session; what is about the client or about nothing leaves it to the grace.
-//   - A rotated refresh token comes back also beside an error, because the old one is dead then.
+//   - Where the provider has exchanged a refresh token and something fails after that, the new one is returned beside the error: the old one
+//     is worth nothing any more.
 //   - max_age and acr_values are looked at in the answer; a provider need not heed a request.
 //   - A logout token may be five minutes old. It must say typ logout+jwt, JWT or nothing: Auth0 says JWT.
 //   - No redirect leads a question to another origin, and a POST nowhere. Answers over 1 MB are refused.
@@ -50,9 +53,10 @@
 //   - email_verified counts when it is the JSON value true. Entra ID does not send it: there an address counts in the
 //     domains of the entry (one tenant, whose administrator we are configured to believe) or with xms_edov, which comes as
 //     true, 1 or either as a string. With several tenants only xms_edov counts: one could claim the addresses of the other.
-//   - The groups claim is a string (one group, commas and all) or an array of strings; null and absent are none. Anything else, and
-//     groups that were left out because there are too many, refuses the sign-in where groups are wanted: less is not
-//     none where a rule keeps a group out. Groups are wanted when claims.groups, groups.allow or groups.map is set.
+//   - The groups claim is a string (one group, commas and all) or an array of strings; null and absent are none. Where groups are wanted
+//     (claims.groups, groups.allow or groups.map is set, or an access rule names a group), a claim of any other form refuses the sign-in,
+//     and so do groups that were left out because there are too many. To go on without them would let people past a rule that keeps
+//     their group out.
 //   - Overage is resolved through Microsoft Graph where the entry is Entra ID, and refuses everywhere else, also where Graph will not
 //     answer: a provider sends it only where an administrator switched groups on. The address is ours, never the one in
 //     _claim_sources; further pages stay below it. The person's token is tried first (User.Read needs no administrator), then one of the
@@ -73,6 +77,10 @@
 //   - Access tokens of programs (bearer.go) are for an audience of their own, never the client_id, or every ID token would open the CRM. Anybody may
 //     send one at any rate, so keys are fetched only for a key id that is not known. A client's own token stands for a local account only
 //     where client and subject are both configured.
+//
+// Libraries: go-oidc reads discovery and checks the claims that every relying party must check; go-jose verifies signatures with the keys that
+// we fetch and signs our assertions, and is in go-oidc's graph anyway; x/oauth2 makes the PKCE challenge; x/sync/singleflight lets all who wait
+// for one question share the answer. go-ldap speaks LDAP, and asn1-ber, which it is built on, writes the one request that it has no type for.
 //
 // The relying-party tests of the OpenID Foundation's conformance suite, and ours that hold the same. Profiles basic, form post and config;
 // logout: RP-initiated, back-channel, front-channel; refresh tokens. A name after the slash is the case, one before the dot another package.
@@ -135,14 +143,16 @@
 // Decisions, LDAP:
 //   - Connections of the service account wait for their next use, a minute at most, and are tried before it. The one that binds as a
 //     person is new each time and is thrown away: a connection that was somebody must not serve anybody else.
-//   - One bind for each submission. A server in trouble hands over to the next one, but a password that was sent is never sent
-//     again, and result 49 is final: every further server would count another failure.
+//   - One bind for each time that somebody submits the form. While nothing was sent, a server in trouble hands over to the next one. Once the
+//     password was sent it is never sent again, and "invalid credentials" (result 49) is final: every further server would count another
+//     failure, and lock the account early.
 //   - Cleartext is refused without exception. Even on loopback there is StartTLS.
-//   - What only the right password reveals (expired, must change, disabled) is said; locked is not, for it is told to anybody, and 389
-//     DS tells "disabled" to anybody, too. Such a reason goes to the audit trail alone. An unknown name costs a bind to nobody and
-//     the time that a comparison takes.
-//   - A right password is not yet a sign-in: the entry may say what the server does not look at (FreeIPA lets an expired password bind).
-//     Where the server counts the sign-ins that are left, its word holds.
+//   - What a directory reveals only to the right password (expired, must be changed, disabled) is shown to the person. What it reveals to
+//     anybody who tries a password goes to the audit trail alone: that an account is locked, and with 389 DS that it is disabled.
+//   - An unknown name costs as much as a known one: a bind as somebody who does not exist, and the time that the directory usually takes to
+//     compare a password (pace).
+//   - A right password is not yet a sign-in, because the entry may speak against its person where the server does not look: FreeIPA lets an
+//     expired password bind. Where the server says that it lets an expired password in a few more times (grace), that holds.
 //   - A password is changed with the old one: as the person, or, where the directory lets nobody in before the change, as the service
 //     account with the old one beside the new. So Active Directory needs no further right for that account, and OpenLDAP one. A change
 //     is sent once; whether one that broke off was done, the person finds out by signing in.

@@ -104,8 +104,8 @@ type googleGroups struct {
 	account *serviceAccount
 	base    string // without a closing slash
 	byName  bool
-	people  groupMemory
-	tokens  tokenMemory
+	people  memory[[]string] // groups by subject
+	tokens  memory[string]   // of the service account, by scope
 }
 
 func newGoogleGroups(r *redirector) (*googleGroups, error) {
@@ -119,7 +119,7 @@ func newGoogleGroups(r *redirector) (*googleGroups, error) {
 	}
 	return &googleGroups{
 		r: r, account: account, base: strings.TrimSuffix(cmp.Or(r.cfg.GroupsAPI.URL, base), "/"), byName: r.cfg.Groups.Name == "name",
-		people: groupMemory{now: r.env.Now}, tokens: tokenMemory{now: r.env.Now},
+		people: memory[[]string]{now: r.env.Now}, tokens: memory[string]{now: r.env.Now},
 	}, nil
 }
 
@@ -127,11 +127,13 @@ func newGoogleGroups(r *redirector) (*googleGroups, error) {
 func (g *googleGroups) groups(ctx context.Context, _ *metadata, all claims, _ string) ([]string, bool, error) {
 	subject, _ := all.text("sub")
 	email, _ := all.text(g.r.names.Email)
-	groups, err := g.people.get(ctx, subject, func(ctx context.Context) ([]string, error) {
+	groups, err := g.people.get(ctx, subject, func(ctx context.Context) ([]string, time.Duration, error) {
 		if g.r.cfg.GroupsAPI.Source == sourceCloudIdentity {
-			return g.transitive(ctx, email)
+			groups, err := g.transitive(ctx, email)
+			return groups, groupsAge, err
 		}
-		return g.direct(ctx, subject)
+		groups, err := g.direct(ctx, subject)
+		return groups, groupsAge, err
 	})
 	if err != nil {
 		return nil, true, g.r.groupsRefused("groups_unreadable", fmt.Errorf("ask Google for groups: %w", err))
@@ -227,31 +229,38 @@ func (g *googleGroups) scope() string {
 
 // token is the JWT bearer grant (RFC 7523 section 2.1).
 func (g *googleGroups) token(ctx context.Context, scope string) (string, error) {
-	return g.tokens.get(scope, func() (apiToken, error) {
-		options := (&jose.SignerOptions{}).WithType("JWT")
-		signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: g.account.key, KeyID: g.account.PrivateKeyID}}, options)
+	return g.tokens.get(ctx, scope, func(ctx context.Context) (string, time.Duration, error) {
+		assertion, err := g.assertion(scope)
 		if err != nil {
-			return apiToken{}, fmt.Errorf("sign assertion: %w", err)
-		}
-		now := g.r.env.Now()
-		payload, err := json.Marshal(map[string]any{
-			"iss": g.account.Email, "sub": g.r.cfg.GroupsAPI.AdminEmail, "scope": scope, "aud": g.account.TokenURL,
-			"iat": now.Unix(), "exp": now.Add(10 * time.Minute).Unix(),
-		})
-		if err != nil {
-			return apiToken{}, fmt.Errorf("encode assertion: %w", err)
-		}
-		signed, err := signer.Sign(payload)
-		if err != nil {
-			return apiToken{}, fmt.Errorf("sign assertion: %w", err)
-		}
-		assertion, err := signed.CompactSerialize()
-		if err != nil {
-			return apiToken{}, fmt.Errorf("sign assertion: %w", err)
+			return "", 0, err
 		}
 		var t apiToken
 		form := url.Values{"grant_type": {jwtBearerGrant}, "assertion": {assertion}}
-		err = postForm(ctx, g.r.client, g.account.TokenURL, form, http.Header{}, &t)
-		return t, err
+		if err := postForm(ctx, g.r.client, g.account.TokenURL, form, http.Header{}, &t); err != nil {
+			return "", 0, err
+		}
+		return t.bearer()
 	})
+}
+
+// assertion says, signed by the service account, that it asks in the administrator's name.
+func (g *googleGroups) assertion(scope string) (string, error) {
+	options := (&jose.SignerOptions{}).WithType("JWT")
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: g.account.key, KeyID: g.account.PrivateKeyID}}, options)
+	if err != nil {
+		return "", fmt.Errorf("sign assertion: %w", err)
+	}
+	now := g.r.env.Now()
+	payload, err := json.Marshal(map[string]any{
+		"iss": g.account.Email, "sub": g.r.cfg.GroupsAPI.AdminEmail, "scope": scope, "aud": g.account.TokenURL,
+		"iat": now.Unix(), "exp": now.Add(10 * time.Minute).Unix(),
+	})
+	if err != nil {
+		return "", fmt.Errorf("encode assertion: %w", err)
+	}
+	signed, err := signer.Sign(payload)
+	if err != nil {
+		return "", fmt.Errorf("sign assertion: %w", err)
+	}
+	return signed.CompactSerialize()
 }

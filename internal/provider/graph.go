@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"crmgate/internal/fault"
 )
@@ -32,14 +33,14 @@ var (
 // graph asks Microsoft Graph for a person's groups.
 type graph struct {
 	r      *redirector
-	base   string // without a closing slash; empty where nothing is asked
-	member string // one of groupNames
-	people groupMemory
-	tokens tokenMemory
+	base   string           // without a closing slash; empty where nothing is asked
+	member string           // one of groupNames
+	people memory[[]string] // groups by tenant and object id
+	tokens memory[string]   // of the application, by token endpoint
 }
 
 func newGraph(r *redirector) *graph {
-	g := &graph{r: r, member: cmp.Or(r.cfg.Groups.Name, groupNames[0]), people: groupMemory{now: r.env.Now}, tokens: tokenMemory{now: r.env.Now}}
+	g := &graph{r: r, member: cmp.Or(r.cfg.Groups.Name, groupNames[0]), people: memory[[]string]{now: r.env.Now}, tokens: memory[string]{now: r.env.Now}}
 	if r.cfg.GroupsAPI.Source != sourceNone {
 		g.base = strings.TrimSuffix(r.cfg.GroupsAPI.URL, "/")
 	}
@@ -61,8 +62,9 @@ func (g *graph) groups(ctx context.Context, m *metadata, all claims, accessToken
 	if !guidPattern.MatchString(tenant) || !guidPattern.MatchString(object) {
 		return nil, true, g.r.groupsUnreadable("groups_overage", errors.New("resolve groups: the token names no person in Graph's words (tid, oid)"))
 	}
-	groups, err := g.people.get(ctx, tenant+"/"+object, func(ctx context.Context) ([]string, error) {
-		return g.ask(ctx, m, object, accessToken)
+	groups, err := g.people.get(ctx, tenant+"/"+object, func(ctx context.Context) ([]string, time.Duration, error) {
+		groups, err := g.ask(ctx, m, object, accessToken)
+		return groups, groupsAge, err
 	})
 	if err != nil {
 		return nil, true, g.r.groupsRefused("groups_overage", fmt.Errorf("resolve groups: %w", err))
@@ -82,6 +84,9 @@ func (g *graph) ask(ctx context.Context, m *metadata, object, accessToken string
 		return nil, fmt.Errorf("as the person: %w; as the application: %w", own, err)
 	}
 	groups, err = g.list(ctx, "/v1.0/users/"+object+"/transitiveMemberOf", token)
+	if forbidden(err) {
+		g.tokens.forget(m.TokenURL) // what an administrator grants now stands in the next token only
+	}
 	if err != nil {
 		return nil, fmt.Errorf("as the person: %w; as the application (grant User.Read delegated, or GroupMember.Read.All and User.ReadBasic.All "+
 			"to the application): %w", own, err)
@@ -154,11 +159,13 @@ func (g *graph) name(entry map[string]any) (string, error) {
 
 // appToken gets a token by the client credentials grant (RFC 6749 section 4.4), at the tenant that the person is of.
 func (g *graph) appToken(ctx context.Context, m *metadata) (string, error) {
-	return g.tokens.get(m.TokenURL, func() (apiToken, error) {
+	return g.tokens.get(ctx, m.TokenURL, func(ctx context.Context) (string, time.Duration, error) {
 		form := url.Values{"grant_type": {"client_credentials"}, "scope": {g.base + "/.default"}}
 		var t apiToken
-		err := g.r.post(ctx, m, m.TokenURL, form, &t)
-		return t, err
+		if err := g.r.post(ctx, m, m.TokenURL, form, &t); err != nil {
+			return "", 0, err
+		}
+		return t.bearer()
 	})
 }
 

@@ -126,6 +126,19 @@ func TestEntraGroupsAreRemembered(t *testing.T) {
 	}
 }
 
+// An administrator reads that a permission is missing and grants it: the next sign-in works, and not only the one in an hour, when the
+// application's token ends.
+func TestConsentCountsAtOnce(t *testing.T) {
+	p := newEntra(t, fakeidp.Vendor{NoPersonalGraph: true, NoApplicationGraph: true}, nil)
+	if _, err := p.signIn(); refusal(err) != "forbidden: groups_overage" {
+		t.Fatalf("without consent: %s", refusal(err))
+	}
+	p.idp.SetVendor(fakeidp.Vendor{Overage: true, NoPersonalGraph: true})
+	if id := p.mustSignIn(); len(id.Groups) != 5 {
+		t.Errorf("after the consent: %q", id.Groups)
+	}
+}
+
 // Too many pages are an answer that never ends.
 func TestEntraGroupsEnd(t *testing.T) {
 	p := newEntra(t, fakeidp.Vendor{PageSize: 1}, nil)

@@ -1,16 +1,12 @@
 package provider
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
-
-	"golang.org/x/sync/singleflight"
 
 	"crmgate/internal/fault"
 	"crmgate/internal/token"
@@ -19,13 +15,9 @@ import (
 const (
 	// groupsAge is how long a person's groups are believed without asking again.
 	groupsAge = 3 * time.Minute
-	// maxRemembered bounds the people whose groups are remembered.
-	maxRemembered = 10_000
 	// maxPages and maxListed bound one answer: Microsoft Graph itself ends at 11,000 groups.
 	maxPages  = 100
 	maxListed = 20_000
-	// groupsTimeout bounds all pages together.
-	groupsTimeout = 20 * time.Second
 )
 
 // The values of groups_api.source.
@@ -80,71 +72,6 @@ func ownAPI(raw string, hosts []string) bool {
 	return false
 }
 
-// groupMemory asks for a person's groups once for all who wait and remembers the answer for a few minutes. Failures are not
-// remembered: the next sign-in asks again.
-type groupMemory struct {
-	now    func() time.Time
-	flight singleflight.Group
-
-	mu    sync.Mutex // guards known
-	known map[string]rememberedGroups
-}
-
-type rememberedGroups struct {
-	groups []string
-	until  time.Time
-}
-
-// get returns the groups of a person whom the key names for good.
-func (m *groupMemory) get(ctx context.Context, person string, ask func(context.Context) ([]string, error)) ([]string, error) {
-	m.mu.Lock()
-	k, ok := m.known[person]
-	m.mu.Unlock()
-	if ok && m.now().Before(k.until) {
-		return k.groups, nil
-	}
-	answer := m.flight.DoChan(person, func() (any, error) {
-		// The others still want the answer when the first one gives up.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), groupsTimeout)
-		defer cancel()
-		groups, err := ask(ctx)
-		if err == nil {
-			m.remember(person, groups)
-		}
-		return groups, err
-	})
-	select {
-	case a := <-answer:
-		if a.Err != nil {
-			return nil, a.Err
-		}
-		groups, _ := a.Val.([]string)
-		return groups, nil
-	case <-ctx.Done():
-		return nil, fmt.Errorf("wait for groups: %w", ctx.Err())
-	}
-}
-
-func (m *groupMemory) remember(person string, groups []string) {
-	now := m.now()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.known == nil {
-		m.known = map[string]rememberedGroups{}
-	}
-	if len(m.known) >= maxRemembered {
-		for key, k := range m.known {
-			if !now.Before(k.until) {
-				delete(m.known, key)
-			}
-		}
-		if len(m.known) >= maxRemembered {
-			clear(m.known)
-		}
-	}
-	m.known[person] = rememberedGroups{groups: groups, until: now.Add(groupsAge)}
-}
-
 // unusable is an answer that is there and says nothing that could be believed.
 type unusable string
 
@@ -183,36 +110,10 @@ type apiToken struct {
 	ExpiresIn   int64  `json:"expires_in"`
 }
 
-// tokenMemory keeps such tokens until shortly before their end, by where they come from.
-type tokenMemory struct {
-	now func() time.Time
-
-	mu    sync.Mutex // guards known; also holds back who would ask for the same token
-	known map[string]rememberedToken
-}
-
-type rememberedToken struct {
-	token string
-	until time.Time
-}
-
-func (m *tokenMemory) get(key string, ask func() (apiToken, error)) (string, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if k := m.known[key]; m.now().Before(k.until) {
-		return k.token, nil
-	}
-	t, err := ask()
-	if err != nil {
-		return "", err
-	}
+// bearer returns the token and how long it is kept: until shortly before its end.
+func (t apiToken) bearer() (token string, life time.Duration, err error) {
 	if t.AccessToken == "" {
-		return "", errors.New("the answer holds no access token")
+		return "", 0, errors.New("the answer holds no access token")
 	}
-	if m.known == nil {
-		m.known = map[string]rememberedToken{}
-	}
-	life := min(max(time.Duration(t.ExpiresIn)*time.Second-time.Minute, 0), time.Hour)
-	m.known[key] = rememberedToken{token: t.AccessToken, until: m.now().Add(life)}
-	return t.AccessToken, nil
+	return t.AccessToken, min(max(time.Duration(t.ExpiresIn)*time.Second-time.Minute, 0), time.Hour), nil
 }

@@ -15,15 +15,6 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-const (
-	// freeFetches is how many times in a row keys may be fetched without finding the wanted one; after that each further
-	// fetch waits twice as long as the one before, up to maxFetchPause. Fifty bad tokens in two minutes cause at most ten.
-	freeFetches   = 4
-	maxFetchPause = time.Minute
-	// quiet is how long without a useless fetch makes up for all of them.
-	quiet = 10 * time.Minute
-)
-
 // errBadSignature is a token that no key of the provider has signed.
 var errBadSignature = errors.New("no key of the provider has signed this token")
 
@@ -39,38 +30,43 @@ type keySet struct {
 	flight singleflight.Group
 
 	mu      sync.Mutex // guards all below
-	keys    []jose.JSONWebKey
+	current published
 	fetched time.Time
 	trouble backoff
-	round   int       // counts the fetches that worked
-	judged  int       // the last round of which it is known whether it brought the wanted key
-	useless int       // rounds in a row that did not
-	last    time.Time // when the last of them was judged
+	budgets [sources]fetchBudget
 }
 
 func newKeySet(address string, client *http.Client, log *slog.Logger, now func() time.Time) *keySet {
 	return &keySet{address: address, client: client, log: log, now: now}
 }
 
+// published is the keys that one fetch brought.
+type published struct {
+	keys  []jose.JSONWebKey
+	round int
+}
+
 // verify returns the payload of a token that one of the keys signed. The caller has pinned the algorithm. A token that none
 // signed is errBadSignature; every other error says that the keys cannot be had.
-func (s *keySet) verify(ctx context.Context, token *jose.JSONWebSignature) ([]byte, error) {
-	keys, fresh, err := s.known(ctx)
+func (s *keySet) verify(ctx context.Context, token *jose.JSONWebSignature, from source) ([]byte, error) {
+	at, fresh, err := s.known(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if payload, ok := verifyWith(keys, token); ok {
+	if payload, ok := verifyWith(at.keys, token); ok {
 		return payload, nil
 	}
-	if fresh || !s.mayFetch() {
+	if fresh {
 		return nil, errBadSignature
 	}
-	keys, err = s.fetch(ctx)
+	newer, err := s.newerThan(ctx, at.round, from)
 	if err != nil {
 		return nil, err
 	}
-	payload, ok := verifyWith(keys, token)
-	s.judge(ok)
+	payload, ok := verifyWith(newer.keys, token)
+	s.mu.Lock()
+	s.budgets[from].judge(s.now(), newer.round, ok)
+	s.mu.Unlock()
 	if !ok {
 		return nil, errBadSignature
 	}
@@ -79,62 +75,50 @@ func (s *keySet) verify(ctx context.Context, token *jose.JSONWebSignature) ([]by
 
 // known returns the keys at hand. There are none before the first token, and after a day they are fetched again; fresh says
 // that this call did so.
-func (s *keySet) known(ctx context.Context) (keys []jose.JSONWebKey, fresh bool, err error) {
+func (s *keySet) known(ctx context.Context) (at published, fresh bool, err error) {
 	s.mu.Lock()
-	keys, fetched := s.keys, s.fetched
+	at, fetched := s.current, s.fetched
 	s.mu.Unlock()
 	if !fetched.IsZero() && s.now().Sub(fetched) < metadataAge {
-		return keys, false, nil
+		return at, false, nil
 	}
 	newer, err := s.fetch(ctx)
 	switch {
 	case err == nil:
 		return newer, true, nil
 	case fetched.IsZero():
-		return nil, false, err
+		return published{}, false, err
 	}
 	s.log.Warn("refresh keys", "address", s.address, "error", err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fetched = s.now().Add(retryOld - metadataAge)
-	return keys, false, nil
+	return at, false, nil
 }
 
-// mayFetch says whether another fetch for a missing key is affordable. A genuine change of keys is: it finds its key at
-// once and so costs nothing.
-func (s *keySet) mayFetch() bool {
+// newerThan returns keys of a later round than the one that lacked the wanted key. Those that another token has fetched meanwhile cost
+// nothing; where there are none and the budget is used up, it is errBadSignature.
+func (s *keySet) newerThan(ctx context.Context, round int, from source) (published, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	since := s.now().Sub(s.last)
-	if since > quiet {
-		s.useless = 0
-	}
-	if s.useless < freeFetches {
-		return true
-	}
-	pause := min(2*time.Second<<min(s.useless-freeFetches, 10), maxFetchPause)
-	return since >= pause
-}
-
-// judge counts a fetch that did not help; once, however many tokens waited for it.
-func (s *keySet) judge(useful bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	at := s.current
+	affordable := at.round > round || s.budgets[from].allows(s.now())
+	s.mu.Unlock()
 	switch {
-	case useful:
-		s.useless = 0
-	case s.judged != s.round:
-		s.judged, s.useless, s.last = s.round, s.useless+1, s.now()
+	case at.round > round:
+		return at, nil
+	case !affordable:
+		return published{}, errBadSignature
 	}
+	return s.fetch(ctx)
 }
 
 // fetch asks for the keys, once for all who wait.
-func (s *keySet) fetch(ctx context.Context) ([]jose.JSONWebKey, error) {
+func (s *keySet) fetch(ctx context.Context) (published, error) {
 	s.mu.Lock()
 	failed := s.trouble.failed(s.now())
 	s.mu.Unlock()
 	if failed != nil {
-		return nil, failed
+		return published{}, failed
 	}
 	shared := context.WithoutCancel(ctx)
 	answer := s.flight.DoChan("", func() (any, error) {
@@ -145,17 +129,17 @@ func (s *keySet) fetch(ctx context.Context) ([]jose.JSONWebKey, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.keys, s.fetched, s.round = keys, s.now(), s.round+1
-		return keys, nil
+		s.current, s.fetched = published{keys, s.current.round + 1}, s.now()
+		return s.current, nil
 	})
 	select {
 	case r := <-answer:
 		if r.Err != nil {
-			return nil, r.Err
+			return published{}, r.Err
 		}
-		return r.Val.([]jose.JSONWebKey), nil
+		return r.Val.(published), nil
 	case <-ctx.Done():
-		return nil, fmt.Errorf("wait for keys: %w", ctx.Err())
+		return published{}, fmt.Errorf("wait for keys: %w", ctx.Err())
 	}
 }
 

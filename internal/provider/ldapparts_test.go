@@ -211,7 +211,7 @@ func TestRefusedChanges(t *testing.T) {
 		"":                                                                          changeRefused,
 	} {
 		if got := changeIn(text); got != want {
-			t.Errorf("changeIn(%q) = %s, want %s", text, got.reason(), want.reason())
+			t.Errorf("changeIn(%q) = %s, want %s", text, got, want)
 		}
 	}
 }

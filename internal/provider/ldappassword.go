@@ -58,19 +58,20 @@ func (d *directory) ChangePassword(ctx context.Context, login, current, fresh st
 	return nil
 }
 
-// change is why a directory did not take a new password, each with its sentence.
-type change int
+// change is why a directory did not take a new password. It is the word of the audit trail, too.
+type change string
 
 const (
-	changeRefused change = iota
-	changeShort
-	changeWeak
-	changeUsed
-	changeYoung
-	changeSame
-	changeNotAllowed
+	changeRefused    change = "password_refused" // and nobody said why
+	changeShort      change = "password_short"
+	changeWeak       change = "password_weak"
+	changeUsed       change = "password_used"
+	changeYoung      change = "password_young"
+	changeSame       change = "password_same"
+	changeNotAllowed change = "password_not_allowed"
 )
 
+// sentence says what to do; the name is the directory's.
 func (c change) sentence(name string) string {
 	switch c {
 	case changeShort:
@@ -87,13 +88,9 @@ func (c change) sentence(name string) string {
 	return fmt.Sprintf("%s did not accept the new password. Choose a longer one that you have not used before, with letters, digits and symbols.", name)
 }
 
-func (c change) reason() string {
-	return [...]string{"password_refused", "password_short", "password_weak", "password_used", "password_young", "password_same", "password_not_allowed"}[c]
-}
-
 // newRefused is a new password that is not taken; the cause is for the log.
 func (d *directory) newRefused(c change, cause string) *fault.Error {
-	return fault.Wrap(fault.Invalid, c.sentence(d.cfg.displayName()), errors.New(cause)).WithReason(c.reason())
+	return fault.Wrap(fault.Invalid, c.sentence(d.cfg.displayName()), errors.New(cause)).WithReason(string(c))
 }
 
 // explain turns the directory's answer to a change into ours.
@@ -121,7 +118,7 @@ func (d *directory) explain(found proven, by *conn, err error) error {
 	case e.ResultCode == ldap.LDAPResultInsufficientAccessRights || e.ResultCode == ldap.LDAPResultStrongAuthRequired || why == changeNotAllowed:
 		why = changeNotAllowed
 		return fault.Wrap(fault.Forbidden, fmt.Sprintf("%s does not let this password be changed here. Please ask your administrator.", name), err).
-			WithReason(why.reason()).WithNext(fault.NextHelp)
+			WithReason(string(why)).WithNext(fault.NextHelp)
 	case e.ResultCode == ldap.LDAPResultConstraintViolation || e.ResultCode == ldap.LDAPResultUnwillingToPerform || why != changeRefused:
 		sentence := why.sentence(name)
 		if length := leastLength.FindStringSubmatch(text); why == changeShort && length != nil {
@@ -132,7 +129,7 @@ func (d *directory) explain(found proven, by *conn, err error) error {
 				sentence = fmt.Sprintf("%s did not accept the new password. What it asks for: %s.", name, rules)
 			}
 		}
-		return fault.Wrap(fault.Invalid, sentence, err).WithReason(why.reason())
+		return fault.Wrap(fault.Invalid, sentence, err).WithReason(string(why))
 	}
 	return fmt.Errorf("change password: %w", err)
 }
@@ -166,7 +163,7 @@ func changeIn(text string) change {
 // policyError reads the password policy control of a refused change (draft-behera-ldap-password-policy section 6.2).
 func policyError(e *ldap.Error) (change, bool) {
 	if e.Packet == nil || len(e.Packet.Children) < 3 {
-		return 0, false
+		return "", false
 	}
 	for _, child := range e.Packet.Children[2].Children {
 		control, err := ldap.DecodeControl(child)
@@ -175,19 +172,19 @@ func policyError(e *ldap.Error) (change, bool) {
 			continue
 		}
 		switch p.Error {
-		case 3:
+		case policyModNotAllowed:
 			return changeNotAllowed, true
-		case 5:
+		case policyQuality:
 			return changeWeak, true
-		case 6:
+		case policyShort:
 			return changeShort, true
-		case 7:
+		case policyYoung:
 			return changeYoung, true
-		case 8:
+		case policyUsed:
 			return changeUsed, true
 		}
 	}
-	return 0, false
+	return "", false
 }
 
 // passwordModify is the extended operation of RFC 3062, with the control that makes a password policy give its reason.

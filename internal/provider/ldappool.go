@@ -83,7 +83,8 @@ func (s *server) put(c *conn) {
 		c.Close()
 		return
 	}
-	c.rested = s.now()
+	rested := s.now()
+	c.rested = rested // before the lock: behind it the connection may be somebody else's
 	s.mu.Lock()
 	full := len(s.idle) >= maxIdle
 	if !full {
@@ -94,7 +95,6 @@ func (s *server) put(c *conn) {
 		c.Close()
 		return
 	}
-	rested := c.rested
 	time.AfterFunc(idleFor, func() { s.drop(c, rested) })
 }
 

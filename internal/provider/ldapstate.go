@@ -76,11 +76,18 @@ func (d *directory) standing(found proven) state {
 	return stateGood
 }
 
-// The errors of the password policy control (draft-behera-ldap-password-policy section 6.2) that a bind gets.
+// The errors of the password policy control (draft-behera-ldap-password-policy section 6.2): those that a bind gets, and those that a
+// change of password gets.
 const (
 	policyExpired    = 0
 	policyLocked     = 1
 	policyMustChange = 2
+
+	policyModNotAllowed = 3
+	policyQuality       = 5
+	policyShort         = 6
+	policyYoung         = 7
+	policyUsed          = 8
 )
 
 // bindUser proves a password, with one bind. identity.ErrWrongPassword is everything that could be told from a wrong name or password

@@ -82,7 +82,7 @@ func (v verifier) verifyLogout(ctx context.Context, m *metadata, raw string) (cl
 	if err := checkShape(raw, maxLogoutToken); err != nil {
 		return nil, err
 	}
-	signed := &signedBy{keys: m.keys, algs: m.Algorithms, types: []string{"logout+jwt", "jwt"}}
+	signed := &signedBy{keys: m.keys, from: fromAnybody, algs: m.Algorithms, types: []string{"logout+jwt", "jwt"}}
 	// The library checks issuer, audience, exp, and that events, jti and a subject or session are there.
 	t, err := v.library(m, signed).VerifyLogout(ctx, raw)
 	if err := libraryError(signed, err); err != nil {

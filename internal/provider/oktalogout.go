@@ -55,7 +55,7 @@ func (o *okta) verifyRevocation(ctx context.Context, m *metadata, raw string) (i
 	if err := checkShape(raw, maxRevocationToken); err != nil {
 		return identity.Revocation{}, err
 	}
-	signed := &signedBy{keys: m.keys, algs: m.Algorithms, types: revocationTypes}
+	signed := &signedBy{keys: m.keys, from: fromAnybody, algs: m.Algorithms, types: revocationTypes}
 	payload, err := signed.VerifySignature(ctx, raw)
 	if err := libraryError(signed, err); err != nil {
 		return identity.Revocation{}, err

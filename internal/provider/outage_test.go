@@ -165,10 +165,35 @@ func TestFiftyBadTokens(t *testing.T) {
 			if err := p.idp.RotateKeys(false); err != nil {
 				t.Fatal(err)
 			}
-			p.clock.advance(time.Minute)
+			p.clock.advance(time.Second)
 			p.mustSignIn()
 		})
 	}
+}
+
+// Tokens that strangers send must not keep the keys of a rotation from those who sign in, not even while they come.
+func TestStrangersDoNotDelayARotation(t *testing.T) {
+	p := newParty(t, nil, openAPI)
+	p.mustSignIn()
+	p.idp.SetFaults(fakeidp.Faults{Signing: fakeidp.SignUnknownKid})
+	before := p.idp.Calls(fakeidp.EndpointKeys)
+	for range 50 {
+		raw, err := p.idp.AccessToken("crm", "u-ann", apiAudience, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Redirector.(identity.TokenVerifier).VerifyBearer(t.Context(), raw); !fault.Is(err, fault.Unauthenticated) {
+			t.Fatal(err)
+		}
+	}
+	if n := p.idp.Calls(fakeidp.EndpointKeys) - before; n < 2 || n > 10 {
+		t.Errorf("fifty bad tokens cause %d fetches", n)
+	}
+	p.idp.SetFaults(fakeidp.Faults{})
+	if err := p.idp.RotateKeys(false); err != nil {
+		t.Fatal(err)
+	}
+	p.mustSignIn()
 }
 
 func TestKeysCannotBeHad(t *testing.T) {

@@ -190,47 +190,6 @@ func TestKeysThatAreNotForUs(t *testing.T) {
 	}
 }
 
-// A hundred tokens of unknown keys a second, for an hour.
-func TestFetchesInAStorm(t *testing.T) {
-	now := time.Unix(1_800_000_000, 0)
-	s := newKeySet("", nil, nil, func() time.Time { return now })
-	fetches := 0
-	for range 3600 * 100 {
-		if s.mayFetch() {
-			fetches++
-			s.round++
-			s.judge(false)
-		}
-		now = now.Add(10 * time.Millisecond)
-	}
-	if fetches > 70 {
-		t.Errorf("%d fetches in an hour", fetches)
-	}
-	now = now.Add(time.Minute)
-	if !s.mayFetch() {
-		t.Error("a genuine rotation waits for more than a minute")
-	}
-	s.judge(true)
-	for range freeFetches {
-		if !s.mayFetch() {
-			t.Error("a useful fetch does not make up for the useless ones")
-		}
-		s.round++
-		s.judge(false)
-	}
-}
-
-func TestParallelTokensCountOnce(t *testing.T) {
-	s := newKeySet("", nil, nil, time.Now)
-	s.round = 1
-	for range 50 {
-		s.judge(false)
-	}
-	if s.useless != 1 {
-		t.Errorf("one fetch counts %d times", s.useless)
-	}
-}
-
 func TestShape(t *testing.T) {
 	for raw, good := range map[string]bool{
 		"a.b.c": true, "": false, "a.b": false, "a.b.c.d.e": false, strings.Repeat(".", 1000): false, strings.Repeat("x", maxToken) + ".b.c": false,
@@ -260,7 +219,8 @@ func TestForeignTokenTypes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := &signedBy{algs: []string{"HS256"}, keys: &keySet{now: time.Now, fetched: time.Now(), useless: freeFetches, last: time.Now()}}
+		spent := fetchBudget{useless: freeFetches, last: time.Now()}
+		s := &signedBy{algs: []string{"HS256"}, keys: &keySet{now: time.Now, fetched: time.Now(), budgets: [sources]fetchBudget{fromProvider: spent}}}
 		_, err = s.VerifySignature(context.Background(), raw)
 		if got := !errors.Is(err, errBadSignature); got != refused {
 			t.Errorf("typ %q: %v", typ, err)

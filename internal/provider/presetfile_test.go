@@ -6,9 +6,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -227,6 +229,20 @@ func TestTypesThatAreFiles(t *testing.T) {
 		c.Type = kind
 		if problems := c.Validate(); len(problems) == 0 || problems[0].Path != "type" {
 			t.Errorf("type %q: %+v", kind, problems)
+		}
+	}
+}
+
+// A new file below presets is a new type, and whoever reads the schema or an editor's hint must find it there.
+func TestTheSchemaNamesEveryType(t *testing.T) {
+	field, ok := reflect.TypeFor[provider.Config]().FieldByName("Type")
+	if !ok {
+		t.Fatal("Config has no Type")
+	}
+	said := strings.FieldsFunc(field.Tag.Get("jsonschema"), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' })
+	for _, name := range provider.Types() {
+		if !slices.Contains(said, name) {
+			t.Errorf("the description of providers[].type does not name %s", name)
 		}
 	}
 }

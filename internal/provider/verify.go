@@ -166,6 +166,7 @@ func decodeClaims(payload []byte, read map[string]string) (claims, error) {
 // signedBy checks a signature for go-oidc and keeps what it would flatten: whether the keys could not be had.
 type signedBy struct {
 	keys *keySet
+	from source
 	algs []string
 	// types are the only values of "typ", in lower case, beside none at all. Nil is for ID tokens: they are JWT or nothing by the book, some
 	// providers invent one, and only what is registered for another use is refused.
@@ -186,7 +187,7 @@ func (s *signedBy) VerifySignature(ctx context.Context, raw string) ([]byte, err
 	if err := s.checkType(t.Signatures[0].Header); err != nil {
 		return nil, err
 	}
-	payload, err := s.keys.verify(ctx, t)
+	payload, err := s.keys.verify(ctx, t, s.from)
 	if err != nil && !errors.Is(err, errBadSignature) {
 		s.unavailable = err
 	}

@@ -91,7 +91,7 @@ func newWorld(t testing.TB, change func(*mfa.Config), providers ...identity.Prov
 		change(&cfg)
 	}
 	public, _ := url.Parse(testOrigin)
-	factors, err := mfa.New(mfa.Env{Config: cfg, Public: public, Product: "Deal Desk", Mail: mailbox{w}}, mfa.Deps{Store: w.store, Sealer: sealer, Now: clock})
+	factors, err := mfa.New(mfa.Env{Config: cfg, Public: public, Product: "Deal Desk", Mail: mailbox{w}}, mfa.Deps{Store: w.store, Devices: w.store, Sealer: sealer, Now: clock})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ func scanDevice(r row) (mfa.Device, error) {
 // maxDeviceName is how much of a browser's description of itself is kept, in bytes.
 const maxDeviceName = 512
 
-// CreateDevice implements mfa.Store.
+// CreateDevice implements mfa.DeviceStore.
 func (d *DB) CreateDevice(ctx context.Context, dev mfa.Device, keep int) error {
 	_, err := write(ctx, d, step{verb: "create device"}, func(ctx context.Context, q queryer) (struct{}, error) {
 		err := exec(ctx, q, "INSERT INTO remembered_devices ("+deviceColumns+") VALUES ("+values(8)+")",
@@ -35,7 +35,7 @@ func (d *DB) CreateDevice(ctx context.Context, dev mfa.Device, keep int) error {
 	return err
 }
 
-// UseDevice implements mfa.Store.
+// UseDevice implements mfa.DeviceStore.
 func (d *DB) UseDevice(ctx context.Context, accountID, digest string, now time.Time) (mfa.Device, error) {
 	return write(ctx, d, step{"use device", "This device is not remembered."}, func(ctx context.Context, q queryer) (mfa.Device, error) {
 		return scanDevice(q.QueryRowContext(ctx, `UPDATE remembered_devices SET used_at = CASE WHEN used_at < $1 THEN $1 ELSE used_at END
@@ -43,7 +43,7 @@ func (d *DB) UseDevice(ctx context.Context, accountID, digest string, now time.T
 	})
 }
 
-// ListDevices implements mfa.Store.
+// ListDevices implements mfa.DeviceStore.
 func (d *DB) ListDevices(ctx context.Context, accountID string, now time.Time) ([]mfa.Device, error) {
 	return read(ctx, d, step{verb: "list devices"}, func(ctx context.Context, q queryer) ([]mfa.Device, error) {
 		return all(ctx, q, scanDevice, "SELECT "+deviceColumns+" FROM remembered_devices WHERE account_id = $1 AND expires_at > $2 ORDER BY created_at DESC, id",
@@ -51,7 +51,7 @@ func (d *DB) ListDevices(ctx context.Context, accountID string, now time.Time) (
 	})
 }
 
-// DeleteDevice implements mfa.Store.
+// DeleteDevice implements mfa.DeviceStore.
 func (d *DB) DeleteDevice(ctx context.Context, accountID, id string) error {
 	_, err := write(ctx, d, step{verb: "delete device"}, func(ctx context.Context, q queryer) (struct{}, error) {
 		if id == "" {
@@ -67,7 +67,7 @@ func dropDevices(ctx context.Context, q queryer, accountID string) error {
 	return exec(ctx, q, "DELETE FROM remembered_devices WHERE account_id = $1", accountID)
 }
 
-// SweepDevices implements mfa.Store.
+// SweepDevices implements mfa.DeviceStore.
 func (d *DB) SweepDevices(ctx context.Context, now time.Time) (int, error) {
 	return d.sweep(ctx, step{verb: "sweep devices"}, "DELETE FROM remembered_devices WHERE expires_at < $1", now)
 }

@@ -28,6 +28,7 @@ var _ interface {
 	session.AttemptStore
 	session.PendingStore
 	mfa.Store
+	mfa.DeviceStore
 	throttle.Store
 	mail.Store
 	token.KeyStore

@@ -6,4 +6,6 @@
 //     its own random ids, and never counts what it did not make.
 //   - Times are near now, because a store may let expired records go by its own clock.
 //   - Promises about one winner are tested with many goroutines that start together, more than once.
+//
+// Libraries: go-cmp says in which field a record came back changed.
 package storetest

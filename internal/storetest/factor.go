@@ -15,6 +15,7 @@ import (
 type FactorStore interface {
 	AccountStore
 	mfa.Store
+	mfa.DeviceStore
 }
 
 func newFactor(accountID string, k mfa.Kind) mfa.Enrolment {
@@ -26,7 +27,7 @@ func newDevice(accountID string, at time.Time) mfa.Device {
 		CreatedAt: at, UsedAt: at, ExpiresAt: at.Add(time.Hour)}
 }
 
-// Factors is the contract of mfa.Store.
+// Factors is the contract of mfa.Store and mfa.DeviceStore.
 func Factors(t *testing.T, s FactorStore) {
 	t.Run("round trip", func(t *testing.T) { factorRoundTrip(t, s) })
 	t.Run("only the first", func(t *testing.T) { factorFirst(t, s) })

@@ -41,6 +41,7 @@ type failure struct {
 
 var _ interface {
 	mfa.Store
+	mfa.DeviceStore
 	session.Store
 	session.PendingStore
 	token.OnceStore

@@ -18,6 +18,7 @@ type NoticeStore interface {
 	account.NoticeStore
 	account.PlaceStore
 	mfa.Store
+	mfa.DeviceStore
 	bearer.Store
 }
 

@@ -2,18 +2,13 @@ package wire
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
-	"os"
-	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -302,66 +297,6 @@ func TestUnasked(t *testing.T) {
 	}
 }
 
-func TestConnectionsAreReplaced(t *testing.T) {
-	// Every connection is closed after one answer without saying so.
-	s := serve(t, func(c net.Conn, _ int) {
-		http.ReadRequest(bufio.NewReader(c))
-		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-	})
-	c := newClient(t, s.addr)
-	for range 20 {
-		if got, err := ask(t.Context(), c, "GET"); err != nil || got.Body != "ok" {
-			t.Fatalf("answer = %+v, %v", got, err)
-		}
-	}
-}
-
-func TestHeadTimeout(t *testing.T) {
-	s := serve(t, func(c net.Conn, _ int) {
-		for range 100 { // byte by byte wins no time
-			if _, err := io.WriteString(c, "H"); err != nil {
-				return
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
-	})
-	c := newClient(t, s.addr)
-	c.HeadTimeout = 50 * time.Millisecond
-	_, err := ask(t.Context(), c, "GET")
-	var timeout net.Error
-	if !errors.As(err, &timeout) || !timeout.Timeout() || !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("err = %v, want a timeout", err)
-	}
-	if s.connections.Load() != 1 {
-		t.Error("a slow server was asked again")
-	}
-}
-
-func TestCancel(t *testing.T) {
-	for _, begun := range []bool{false, true} {
-		t.Run(fmt.Sprint("answer begun ", begun), func(t *testing.T) {
-			asked, gone := make(chan struct{}), make(chan struct{})
-			s := serve(t, func(c net.Conn, _ int) {
-				in := bufio.NewReader(c)
-				http.ReadRequest(in)
-				if begun {
-					io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc")
-				}
-				close(asked)
-				io.Copy(io.Discard, in)
-				close(gone)
-			})
-			c := newClient(t, s.addr)
-			ctx, cancel := context.WithCancel(t.Context())
-			go func() { <-asked; cancel() }()
-			if _, err := ask(ctx, c, "GET"); err == nil {
-				t.Error("no error")
-			}
-			<-gone // the connection ends with the request
-		})
-	}
-}
-
 func TestHeadBounds(t *testing.T) {
 	s := serve(t, func(c net.Conn, _ int) {
 		http.ReadRequest(bufio.NewReader(c))
@@ -412,150 +347,4 @@ func TestInjection(t *testing.T) {
 	if err := l.Add("X", "a\nb"); err == nil || l.Len() != 0 {
 		t.Errorf("Lines took a line break: %v", err)
 	}
-}
-
-// TestManyAtOnce asks a real server in parallel; each gets the answer to its own question.
-func TestManyAtOnce(t *testing.T) {
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body := strings.Repeat(r.URL.Path+";", 1+len(r.URL.Path)*97%5000)
-		if len(body)%2 == 0 {
-			w.Header().Set("Content-Length", fmt.Sprint(len(body)))
-		}
-		io.WriteString(w, body)
-	}))
-	t.Cleanup(srv.Close)
-	c := newClient(t, srv.Listener.Addr().String())
-	var wg sync.WaitGroup
-	for i := range 16 {
-		wg.Go(func() {
-			for j := range 100 {
-				var h Head
-				path := fmt.Sprintf("/%d/%d", i, j)
-				h.Start("GET", path, "h")
-				a, err := c.Do(t.Context(), &h, http.Header{}, nil)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				var b bytes.Buffer
-				if j%3 == 0 {
-					_, err = a.WriteTo(&b)
-				} else {
-					_, err = io.Copy(&b, struct{ io.Reader }{a})
-				}
-				a.Close()
-				if want := strings.Repeat(path+";", 1+len(path)*97%5000); err != nil || b.String() != want {
-					t.Errorf("%s: %d bytes, %v; want %d", path, b.Len(), err, len(want))
-				}
-			}
-		})
-	}
-	wg.Wait()
-}
-
-func TestIdle(t *testing.T) {
-	s := serve(t, func(c net.Conn, _ int) {
-		in := bufio.NewReader(c)
-		for {
-			if _, err := http.ReadRequest(in); err != nil {
-				return
-			}
-			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-		}
-	})
-	c := newClient(t, s.addr)
-	c.IdleTimeout = 30 * time.Millisecond
-	if _, err := ask(t.Context(), c, "GET"); err != nil {
-		t.Fatal(err)
-	}
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		c.mu.Lock()
-		left := len(c.idle)
-		c.mu.Unlock()
-		if left == 0 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("an idle connection stays")
-		}
-	}
-	c.Close()
-	if _, err := ask(t.Context(), c, "GET"); err != nil || len(c.idle) != 0 {
-		t.Errorf("after Close: %v, %d kept", err, len(c.idle))
-	}
-}
-
-// memory is a connection that has been read and written already.
-type memory struct {
-	net.Conn
-	in *bytes.Reader
-}
-
-func (m memory) Read(p []byte) (int, error)      { return m.in.Read(p) }
-func (m memory) Write(p []byte) (int, error)     { return len(p), nil }
-func (m memory) Close() error                    { return nil }
-func (m memory) SetReadDeadline(time.Time) error { return nil }
-
-// FuzzAnswer holds this package against net/http: what is read here is read there in the same way and to the same end.
-func FuzzAnswer(f *testing.F) {
-	for _, s := range []string{
-		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX: y\r\n\r\nrest",
-		"HTTP/1.0 404 \r\n\r\nbody", "HTTP/1.1 204 No\r\n\r\n", "HTTP/1.1 103 E\r\nLink: x\r\n\r\nHTTP/1.1 304 N\r\nContent-Length: 3\r\n\r\n",
-		"HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 1\r\n\r\nx", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxy",
-		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=\"\r\nhello\r\n0\r\n\r\n", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
-	} {
-		f.Add([]byte(s), false)
-		f.Add([]byte(s), true)
-	}
-	f.Fuzz(func(t *testing.T, data []byte, head bool) {
-		method := "GET"
-		if head {
-			method = "HEAD"
-		}
-		in := bytes.NewReader(data)
-		c := &Client{MaxHead: 1 << 20, Dial: func(context.Context) (net.Conn, error) { return memory{in: in}, nil }}
-		var h Head
-		h.Start(method, "/", "h")
-		header := http.Header{}
-		a, err := c.Do(t.Context(), &h, header, nil)
-		if err != nil {
-			return
-		}
-		keep := a.keep
-		body, bodyErr := io.ReadAll(struct{ io.Reader }{a})
-		left := in.Len() + a.conn.w - a.conn.r
-		trailer := a.Trailer
-		a.Close()
-
-		std := bufio.NewReader(bytes.NewReader(data))
-		req := httptest.NewRequest(method, "/", nil)
-		res, err := http.ReadResponse(std, req)
-		for err == nil && res.StatusCode < 200 {
-			res, err = http.ReadResponse(std, req)
-		}
-		if err != nil {
-			t.Fatalf("net/http does not read it: %v", err)
-		}
-		want, wantErr := io.ReadAll(res.Body)
-		if a.Status != res.StatusCode || !bytes.Equal(body, want) && bodyErr == nil || (bodyErr == nil) != (wantErr == nil) && bodyErr == nil {
-			t.Fatalf("read %d %q %v, net/http %d %q %v", a.Status, body, bodyErr, res.StatusCode, want, wantErr)
-		}
-		if bodyErr != nil {
-			return
-		}
-		if keep && res.Close {
-			t.Error("the connection would be kept; net/http closes it")
-		}
-		if rest, _ := io.ReadAll(std); keep && len(rest) != left {
-			t.Errorf("%d bytes are left, with net/http %d", left, len(rest))
-		}
-		for name, values := range res.Header {
-			if !slices.Equal(values, header[name]) {
-				t.Errorf("%s = %q, net/http %q", name, header[name], values)
-			}
-		}
-		if len(trailer) != len(res.Trailer) {
-			t.Errorf("trailers = %v, net/http %v", trailer, res.Trailer)
-		}
-	})
 }

@@ -7,12 +7,6 @@ import (
 	"crmgate/internal/fault"
 )
 
-// The kinds of event about access tokens.
-const (
-	TokenCreated Kind = "token_created"
-	TokenRevoked Kind = "token_revoked"
-)
-
 // Config is the `audit` section.
 type Config struct {
 	// Keep is how long events are kept; 0 is for ever.
