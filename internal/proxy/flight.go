@@ -37,6 +37,8 @@ type flight struct {
 	// what is closed when the session ends: the answer's body, the request's, the tunnel. Guarded by the shard's lock, like ended.
 	what  io.Closer
 	ended bool
+	// client is who gets the answer; nil for a tunnel. Guarded like what.
+	client http.ResponseWriter
 }
 
 // flights are all requests under way, whatever kind they are: one that was let in must not outlive the session that let it in by
@@ -114,9 +116,31 @@ func (fs *flights) done(f *flight) {
 	sh := fs.shard(f.session)
 	sh.mu.Lock()
 	f.prev.next, f.next.prev = f.next, f.prev
-	f.what = nil
+	f.what, f.client = nil, nil
 	sh.n--
 	sh.mu.Unlock()
+}
+
+// tunneled says that a request has become a tunnel, which is closed as a whole. What belonged to the request is free.
+func (fs *flights) tunneled(f *flight) {
+	if f.session == "" {
+		f.client = nil
+		return
+	}
+	sh := fs.shard(f.session)
+	sh.mu.Lock()
+	f.client = nil
+	sh.mu.Unlock()
+}
+
+// cut ends a request whose session had ended a look ago and which is still there: its client takes nothing, not even that the answer breaks
+// off, and would keep the connection and the CRM's for as long as it likes. Under the shard's lock: after done the writer is not ours.
+func (f *flight) cut() {
+	if f.client != nil {
+		// A writer that knows no deadlines is a test's.
+		_ = http.NewResponseController(f.client).SetWriteDeadline(time.Unix(1, 0))
+		f.client = nil
+	}
 }
 
 // arm makes sure that somebody looks while there is anything to look at.
@@ -159,6 +183,9 @@ func (fs *flights) sessions(before int64) (sessions map[string]func(context.Cont
 		sh.mu.Lock()
 		for f := sh.head.next; f != &sh.head; f = f.next {
 			busy = true
+			if f.ended {
+				f.cut()
+			}
 			if f.began < before && !f.ended {
 				session, alive := f.session, f.alive
 				if alive == nil {

@@ -27,7 +27,7 @@ func (u *Upstream) Serve(w http.ResponseWriter, r *http.Request, path Path, id *
 	e := u.choose(r, id, nil)
 	defer func() { e.inFlight.Add(-1) }()
 	again := len(u.pool.endpoints) > 1
-	if e.short.suits(r) {
+	if e.short.suits(r, u) {
 		done, failed := u.shortcut(w, r, path, id, e, again)
 		if done {
 			return
@@ -71,6 +71,7 @@ func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, path Path, i
 		wait.from, sent = w, &body{from: r, to: out}
 		out.Body, out.Trailer = sent, u.announced(r.Trailer)
 	}
+	early.flight.client = w
 	u.flights.add(r.Context(), &early.flight, id, wait, now)
 	defer u.flights.done(&early.flight)
 	res, err := u.attempt(out, r, path, id, early, &sent, e, again)

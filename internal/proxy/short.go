@@ -15,13 +15,18 @@ import (
 )
 
 // short is the short way to a CRM on plain HTTP/1.1, for GET and HEAD without a body: package wire's connections instead of the Transport's.
-// It costs about half. Whatever is not as plain as that goes the standard way, and so does everything once the CRM has sent an answer
-// that package wire does not read.
+// It costs about half. Whatever is not as plain as that goes the standard way, and so does everything for a while once the CRM has sent
+// an answer that package wire does not read.
 type short struct {
 	client wire.Client
 	heads  sync.Pool
-	off    atomic.Bool
+	// off is until when nothing goes this way, in nanoseconds; 0 is not off.
+	off atomic.Int64
 }
+
+// shortOff is how long the short way is left alone after an answer that cannot be read there: each of those is asked for twice, and one CRM
+// sends them always, another once in its life.
+const shortOff = 10 * time.Minute
 
 // shortRequest is what a request on the short way needs, lent from one to the next.
 type shortRequest struct {
@@ -63,8 +68,11 @@ func (s *short) close() {
 }
 
 // suits reports whether a request can go the short way.
-func (s *short) suits(r *http.Request) bool {
-	if s == nil || r.Method != http.MethodGet && r.Method != http.MethodHead || r.ContentLength != 0 || len(r.TransferEncoding) > 0 || s.off.Load() {
+func (s *short) suits(r *http.Request, u *Upstream) bool {
+	if s == nil || r.Method != http.MethodGet && r.Method != http.MethodHead || r.ContentLength != 0 || len(r.TransferEncoding) > 0 {
+		return false
+	}
+	if until := s.off.Load(); until != 0 && u.now().UnixNano() < until {
 		return false
 	}
 	h := r.Header
@@ -82,7 +90,7 @@ func (s *short) suits(r *http.Request) bool {
 // not answer and, since again allows it, another address is to be asked, and false where e is to be asked the standard way.
 func (u *Upstream) shortcut(w http.ResponseWriter, r *http.Request, path Path, id *Identity, e *endpoint, again bool) (done, failed bool) {
 	sr := e.short.heads.Get().(*shortRequest)
-	sr.flights, sr.flight = u.flights, flight{}
+	sr.flights, sr.flight = u.flights, flight{client: w}
 	now := u.now()
 	cookies, expire := r.Header["Cookie"], []string(nil)
 	if u.Names.bound && len(cookies) > 0 {
@@ -110,7 +118,7 @@ func (u *Upstream) shortcut(w http.ResponseWriter, r *http.Request, path Path, i
 	})
 	switch {
 	case errors.Is(err, wire.ErrUnusual):
-		e.short.off.Store(true)
+		e.short.off.Store(now.Add(shortOff).UnixNano())
 		return false, false
 	case err != nil && !u.flights.hold(&sr.flight, nil):
 		u.Fail.Fail(w, r, errSessionEnded)

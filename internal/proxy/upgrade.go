@@ -13,11 +13,11 @@ import (
 	"crmgate/internal/fault"
 )
 
-// webSocket reports whether a request asks for a WebSocket (RFC 6455, 4.1), which has no body. Other upgrades are not passed on and the
+// webSocket reports whether a request asks for a WebSocket (RFC 6455, 4.1), which has no body and is never HTTP/1.0. Other upgrades are not passed on and the
 // request is served without: behind "h2c" a client could send any number of requests that no rule sees.
 func webSocket(r *http.Request) bool {
 	up := r.Header["Upgrade"]
-	return len(up) == 1 && strings.EqualFold(up[0], "websocket") && r.Method == http.MethodGet && r.ProtoMajor == 1 && r.ContentLength == 0 &&
+	return len(up) == 1 && strings.EqualFold(up[0], "websocket") && r.Method == http.MethodGet && r.ProtoMajor == 1 && r.ProtoMinor > 0 && r.ContentLength == 0 &&
 		hasToken(r.Header["Connection"], "upgrade")
 }
 
@@ -45,6 +45,7 @@ func (u *Upstream) upgrade(w http.ResponseWriter, r *http.Request, path Path, id
 			t.end()
 		}
 	}()
+	t.flight.client = w
 	u.flights.add(ctx, &t.flight, id, canceled(cancel), now)
 	res, err := u.open(r.WithContext(ctx), r, path, id, &t.endpoint)
 	if err != nil {
@@ -88,6 +89,7 @@ func (u *Upstream) connect(t *tunnel, w http.ResponseWriter, r *http.Request, re
 		return
 	}
 	t.client = client
+	u.flights.tunneled(&t.flight)
 	h := w.Header()
 	removeHopByHop(res.Header)
 	for name, values := range res.Header {

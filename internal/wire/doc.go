@@ -8,7 +8,7 @@
 // Decisions, all of them against request smuggling and answers that go to the wrong person:
 //   - An answer is understood in one way or not at all (ErrUnusual): two lengths, a length beside Transfer-Encoding, a coding other than
 //     chunked, a folded line, a bare CR or LF, a name that is no token. The caller asks again the standard way, which GET and HEAD allow,
-//     and does not come back.
+//     and does not come back for a while.
 //   - A connection is used again only when its answer was read to its very end, nothing came after it, and the operating system holds
 //     nothing more for it at the moment of use. What a server sends unasked is never taken for an answer.
 //   - A connection that was kept and breaks before the first byte of an answer is replaced, once for each that was kept and finally
