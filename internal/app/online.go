@@ -184,5 +184,9 @@ func skew(date, from, to time.Time) error {
 	if off <= maxSkew {
 		return nil
 	}
-	return fmt.Errorf("its clock is %s %s this machine's: what it signs, or checks, would be refused", off.Round(time.Second), way)
+	exact := time.Second
+	if off > 10*time.Minute { // more likely a time zone or a date; the seconds are those that the question took
+		exact = time.Minute
+	}
+	return fmt.Errorf("its clock is %s %s this machine's: what it signs, or checks, would be refused", off.Round(exact), way)
 }
