@@ -112,3 +112,29 @@ func TestHangupEndsNothing(t *testing.T) {
 		})
 	}
 }
+
+// A local account of a company's address gets its links, and whoever makes them is told where that address leads.
+func TestLinksOfACompanysAddress(t *testing.T) {
+	dir := t.TempDir()
+	cfg := filepath.Join(dir, "crmgate.yaml")
+	yaml := fmt.Sprintf("server: {public_url: http://127.0.0.1:8080, data_dir: %q}\nupstreams: [{id: crm, urls: [http://127.0.0.1:1]}]\nlocal: {reset: {enabled: false}}\n"+
+		"providers: [{id: contoso, type: oidc, name: Contoso, issuer: \"http://127.0.0.1:1\", client_id: crm, client_secret: s, domains: [contoso.test]}]\n", filepath.Join(dir, "data"))
+	if err := os.WriteFile(cfg, []byte(yaml), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		name     string
+		args     []string
+		out, err string
+	}{
+		{"invite", []string{"user", "invite", "--email", "ann@contoso.test", "--print-link"}, "http://127.0.0.1:8080/_gate/invite/", "is sent to Contoso to sign in"},
+		{"reset", []string{"user", "reset", "--email", "ann@contoso.test", "--print-link"}, "http://127.0.0.1:8080/_gate/reset/", "is sent to Contoso to sign in"},
+		{"invite at nobody's domain", []string{"user", "invite", "--email", "pat@partner.test", "--print-link"}, "http://127.0.0.1:8080/_gate/invite/", "pat@partner.test"},
+	} {
+		var stdout, stderr bytes.Buffer
+		code := run(t.Context(), append(step.args, "-c", cfg), &stdout, &stderr)
+		if code != 0 || !strings.HasPrefix(stdout.String(), step.out) || strings.Count(stdout.String(), "\n") != 1 || !strings.Contains(stderr.String(), step.err) {
+			t.Errorf("%s: exit %d\n%s\n%s", step.name, code, &stdout, &stderr)
+		}
+	}
+}

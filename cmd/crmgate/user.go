@@ -221,10 +221,7 @@ came is invited again. Where mail is off the link is printed: give it to the per
 			if gone, err := c.Accounts.FindRemoved(ctx, a.Email); err == nil && len(gone) > 0 {
 				fmt.Fprintf(cmd.ErrOrStderr(), "Note: a removed account had this address. This is a new one; to have the former back, delete this one and use 'crmgate user restore --id %s'.\n", gone[0].ID)
 			}
-			if p, ok := c.Realms.Find(a.Email); ok {
-				fmt.Fprintf(cmd.ErrOrStderr(), "Note: %s is sent to %s to sign in. This local account signs in by its user name only%s.\n", a.Email, p.Info().Name,
-					map[bool]string{true: ", and has none: give it one with --username", false: ""}[a.Username == ""])
-			}
+			noteElsewhere(cmd, c, a, "invite this person once more with --username")
 			return tellLink(cmd, c, *printLink, link, "An invitation", a.Email, err)
 		})
 	}
@@ -247,10 +244,26 @@ its provider resets it. Break glass: with --print-link, and where mail is off, t
 			if link == "" {
 				return err
 			}
+			noteElsewhere(cmd, c, a, "it cannot use a password until it has one, or "+a.Email+" leads here again")
 			return tellLink(cmd, c, *printLink, link, "A link for a new password", a.Email, err)
 		})
 	}
 	return cmd
+}
+
+// noteElsewhere tells whoever makes a link for a local account that the sign-in page sends its address to a provider, and what is to do
+// where it has no user name.
+func noteElsewhere(cmd *cobra.Command, c *app.Core, a *account.Account, otherwise string) {
+	p, ok := c.Realms.Find(a.Email)
+	if !ok {
+		return
+	}
+	if _, stranded := a.Stranded(c.Realms); stranded {
+		otherwise = ", and has none: " + otherwise
+	} else {
+		otherwise = ""
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "Note: %s is sent to %s to sign in. This local account signs in by its user name only%s.\n", a.Email, p.Info().Name, otherwise)
 }
 
 // tellLink prints the link where it was asked for or cannot be mailed, and says on stderr where it went. A link that was asked for

@@ -214,12 +214,6 @@ func (s *Service) IssueReset(ctx context.Context, accountID, actor string) (link
 		return "", s.elsewhere(a)
 	case !s.Config.Enabled:
 		return "", errLocalOff
-	}
-	if info, ok := s.sentElsewhere(a); ok {
-		return "", fault.New(fault.Conflict, fmt.Sprintf("%s is sent to %s to sign in, where its password is. Give the person a username to sign in with here, "+
-			"or let them sign in there.", a.Email, info.Name)).WithReason(resetAtProvider)
-	}
-	switch {
 	case a.State == Disabled:
 		return "", fault.New(fault.Conflict, "This account is disabled. Enable it first.").WithReason(refusedDisabled)
 	}
@@ -231,19 +225,6 @@ func (s *Service) IssueReset(ctx context.Context, accountID, actor string) (link
 		return link, fault.Wrap(fault.Unavailable, "The link was made, but the mail with it could not be sent.", err)
 	}
 	return link, nil
-}
-
-// sentElsewhere returns the provider to which the sign-in page sends the only name of a local account: its domain became the provider's after
-// the account was made. Nobody can use a password of ours then.
-func (s *Service) sentElsewhere(a *Account) (identity.Info, bool) {
-	if a.Username != "" || a.Email == "" {
-		return identity.Info{}, false
-	}
-	p, ok := s.Realms.Find(a.Email)
-	if !ok {
-		return identity.Info{}, false
-	}
-	return p.Info(), true
 }
 
 // errLocalOff answers whoever administers local accounts where there are none.

@@ -32,7 +32,7 @@ func Online(ctx context.Context, cfg *config.Config, log *slog.Logger) []config.
 	return c.probe(ctx)
 }
 
-// part is the section of what kept the stores from being opened.
+// part is the section of the file that is to blame for stores that do not open.
 func part(err error) string {
 	if p := (partError{}); errors.As(err, &p) {
 		return p.part
@@ -40,7 +40,7 @@ func part(err error) string {
 	return "storage"
 }
 
-// probeWithoutStores tries what can be tried while they do not work: on a bad day it is seldom one thing alone.
+// probeWithoutStores tries everything else while the stores do not work: on a bad day it is seldom one thing alone.
 func probeWithoutStores(ctx context.Context, cfg *config.Config, log *slog.Logger) []config.Finding {
 	c := &Core{Config: cfg, Log: log}
 	var err error
@@ -155,12 +155,12 @@ func crmAnswers(cfg proxy.Config, address string) func(context.Context) error {
 }
 
 const (
-	// maxSkew is what is accepted of a provider's tokens, and of the assertion by most who check it.
+	// maxSkew is by how much clocks may differ: our checks of a provider's tokens allow it, and so do most programs that check the assertion.
 	maxSkew   = time.Minute
 	clockHint = "set the clocks of both machines by the network (NTP)"
 )
 
-// crmClock compares the clocks: an assertion that is not valid yet, or no more, opens nothing.
+// crmClock compares the CRM's clock with ours: by a wrong one an assertion is not valid yet, or no longer.
 func crmClock(cfg proxy.Config, address string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		then := time.Now()
@@ -184,5 +184,9 @@ func skew(date, from, to time.Time) error {
 	if off <= maxSkew {
 		return nil
 	}
-	return fmt.Errorf("its clock is %s %s this machine's: what it signs, or checks, would be refused", off.Round(time.Second), way)
+	exact := time.Second
+	if off > 10*time.Minute { // more likely a time zone or a date; the seconds are those that the question took
+		exact = time.Minute
+	}
+	return fmt.Errorf("its clock is %s %s this machine's: what it signs, or checks, would be refused", off.Round(exact), way)
 }

@@ -66,8 +66,8 @@ func (a *App) Serve(ctx context.Context, public net.Listener) error {
 	return errors.Join(g.Wait(), stopBackground(), a.Close())
 }
 
-// shutDown stops accepting at once and closes what has not finished when the grace is over: an open WebSocket would otherwise
-// keep the process for ever.
+// shutDown stops accepting at once and closes what has not finished when most of the grace is over: an event stream would otherwise
+// keep the process for ever, and what the background has left to do needs the rest.
 func (a *App) shutDown(servers []*http.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), a.Config.Server.ShutdownGrace*6/10)
 	defer cancel()

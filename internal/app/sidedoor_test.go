@@ -1,6 +1,8 @@
 package app_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -14,7 +16,7 @@ import (
 	"crmgate/internal/config"
 )
 
-// TestSideDoor runs `check --online` against a CRM that looks for the gateway's secret and against one that does not.
+// TestSideDoor runs `check --online` against a CRM that looks for the gateway's secret or its certificate and against one that does not.
 func TestSideDoor(t *testing.T) {
 	crm := func(refuses bool) string {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -25,6 +27,19 @@ func TestSideDoor(t *testing.T) {
 		t.Cleanup(s.Close)
 		return s.URL
 	}
+	key, trusted, der := makeCertificate(t, "localhost", nil, nil)
+	certFile, keyFile := writeCertificate(t, t.TempDir(), key, der)
+	// It asks everybody for a certificate, and lets in those who have none or not.
+	crmTLS := func(asks tls.ClientAuthType) string {
+		s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		pool := x509.NewCertPool()
+		pool.AddCert(trusted)
+		s.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, ClientAuth: asks, ClientCAs: pool}
+		s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+		s.StartTLS()
+		t.Cleanup(s.Close)
+		return fmt.Sprintf("{id: crm, urls: [%q], tls: {ca_file: %q, cert_file: %q, key_file: %q, server_name: localhost}}", s.URL, certFile, certFile, keyFile)
+	}
 	for _, tc := range []struct {
 		name, upstream string
 		warned         bool
@@ -32,6 +47,8 @@ func TestSideDoor(t *testing.T) {
 		{"no guard", fmt.Sprintf("{id: crm, urls: [%q]}", crm(false)), false},
 		{"a guard that works", fmt.Sprintf("{id: crm, urls: [%q], identity: {secret_header: {name: X-Gate-Secret, value: 0123456789abcdef}}}", crm(true)), false},
 		{"a guard that nobody asks for", fmt.Sprintf("{id: crm, urls: [%q], identity: {secret_header: {name: X-Gate-Secret, value: 0123456789abcdef}}}", crm(false)), true},
+		{"a certificate that is demanded", crmTLS(tls.RequireAnyClientCert), false},
+		{"a certificate that nobody demands", crmTLS(tls.RequestClientCert), true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := t.TempDir()

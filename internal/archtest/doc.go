@@ -1,6 +1,6 @@
 // Package archtest holds the house together: the floors that imports go down by, the fences around libraries, the shape of
-// the tree, that the examples load, and that the package comments and the README speak of tests, files and libraries that there are. It has tests only, and each says in a sentence what to do about what it finds. What
-// the code does is not its business.
+// the tree, that the examples load, and that the package comments and the README name only tests, files and libraries that exist. It has
+// tests only, and each says in a sentence what to do about what it finds. What the code does is not its business.
 //
 // Decisions:
 //   - Sources are parsed, not built: the tests take less than a second and also judge a package that does not compile.

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// settlePaths makes every path that ends in _file or _dir absolute, and breach_check where it is no address, and notes those that cannot be read. Those are emptied
-// then: a package's Validate may open what it is given, and must not be made to open a pipe or a device.
+// settlePaths makes every path absolute: keys that end in _file or _dir, and breach_check where that is no address. Those that cannot be
+// read are reported and emptied, because a package's Validate may open what it is given, and must not be made to open a pipe or a device.
 func settlePaths(v reflect.Value, at path, f files, r *Report) {
 	switch {
 	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct:

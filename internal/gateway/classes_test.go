@@ -13,32 +13,34 @@ import (
 // what went wrong elsewhere give them.
 var classes = map[string][]string{
 	// Forged identity: names in every spelling, in trailers, by Connection, on every protocol, on public routes too.
-	"HDR": {"gateway.TestForgedHeaders", "gateway.TestConnectionCannotNominateOurHeaders", "gateway.TestTrailers", "gateway.TestNothingElseIsAdded", "gateway.TestHTTP2InFront",
-		"gateway.FuzzHeadersLikeNetHTTP", "gateway.TestCookiesOnTheWire", "proxy.TestIdentityHeaders"},
+	"HDR": {"gateway.TestForgedHeaders", "gateway.TestConnectionCannotNominateOurHeaders", "gateway.TestTrailers", "gateway.TestTrailersOfHTTP2", "gateway.TestNothingElseIsAdded", "gateway.TestHTTP2InFront",
+		"gateway.FuzzHeadersLikeNetHTTP", "gateway.TestHeadersAsPHPReadsThem", "gateway.TestCookiesOnTheWire", "proxy.TestIdentityHeaders", "proxy.FuzzStrip"},
 	// One address that two readers take for two.
 	"PATH": {"gateway.TestPathsOnTheWire", "gateway.TestPathsRefused", "gateway.TestPathsAsIs", "gateway.TestPathsInAnyCase", "gateway.TestBrowsersAndWe", "gateway.TestMethodInTheQuery",
-		"gateway.FuzzAsIs", "gateway.FuzzPathsLikeNetHTTP", "proxy.TestCanonical"},
+		"gateway.FuzzAsIs", "gateway.FuzzPathsLikeNetHTTP", "gateway.TestPathsAsPHPReadsThem", "proxy.TestCanonical", "proxy.FuzzCanonical"},
 	// Whom to believe about the client's address.
 	"TRP": {"gateway.TestWhatTheCRMIsToldOfTheRequest", "middleware.TestClientAddress", "middleware.TestOriginOfTheRest", "middleware.TestParseProxies", "middleware.TestProxyProtocol", "middleware.FuzzProxyHeader", "middleware.TestASlowProxyHeaderHoldsUpNobody"},
 	// Redirects that lead elsewhere.
 	"RD": {"gateway.TestReturnAddresses", "app.TestCertificateFilesAreReloaded"},
 	// Where a request ends, and what may be sent instead of one.
 	"HTTP": {"middleware.TestFraming", "middleware.TestFramingIsRefused", "middleware.FuzzFraming", "gateway.TestFraming", "gateway.TestOtherUpgradesAreNotPassed", "gateway.TestExpectContinue",
-		"gateway.TestInformationalAnswers", "gateway.TestAnswersPassAsTheyAre", "gateway.TestHostileCRM", "gateway.TestBrokenAnswerIsCutOff", "gateway.TestGRPC", "app.TestBounds"},
+		"gateway.TestInformationalAnswers", "gateway.TestAnswersPassAsTheyAre", "gateway.TestHostileCRM", "gateway.TestBrokenAnswerIsCutOff", "gateway.TestABodyThatMayBeOverlooked",
+		"gateway.TestTunnelPassesEveryByte", "gateway.TestGRPC", "wire.TestUnusual", "wire.TestBrokenBodies", "wire.TestInjection", "wire.FuzzAnswer", "app.TestBounds"},
 	// One person's session and another's.
 	"SES": {"gateway.TestNobodyIsTakenForAnother", "gateway.TestTheCRMsSessionFollowsOurs", "gateway.TestBoundCookiesOnTheWire", "gateway.TestCookiesAreCleared", "gateway.TestCrossSite",
-		"gateway.TestWebSocket", "app.TestStreamsEndWithTheSession"},
+		"gateway.TestWebSocket", "gateway.TestBearer", "gateway.TestStreamEndsWithItsToken", "proxy.TestWaitingEndsWithTheSession", "app.TestStreamsEndWithTheSession"},
 	// The same decision for a proxy that asks.
-	"FWD": {"gateway.TestForward", "gateway.TestForwardedAddressDoesNotChooseTheRuleOfARealRequest", "gateway.TestForwardReadsLikeTheRest"},
+	"FWD": {"gateway.TestForward", "gateway.TestForwardedAddressDoesNotChooseTheRuleOfARealRequest", "gateway.TestForwardReadsLikeTheRest",
+		"gateway.TestForwardNames", "gateway.TestForwardTellsWhatCredentialsAreTheCRMs", "gateway.TestForwardTurnsAway", "app.TestFrontProxies"},
 	// Too much, too long, too often.
 	"DOS": {"gateway.TestHostileCRM", "gateway.TestGigabytesStreamInLittleMemory", "gateway.TestLargeBodiesStreamInLittleMemory", "gateway.TestUpstreamTrouble", "gateway.TestClientThatLeavesEndsTheRequest",
-		"app.TestBounds", "gateway.TestPeopleAreBounded"},
+		"app.TestBounds", "gateway.TestPeopleAreBounded", "middleware.TestBodiesThatDoNotCome", "gateway.TestTunnelEnds", "gateway.TestTunnelsWaitInLittleMemory", "wire.TestHeadTimeout", "wire.TestHeadBounds", "app.TestShutDown"},
 }
 
 // TestEveryClassHasItsTests keeps the list above true.
 func TestEveryClassHasItsTests(t *testing.T) {
 	known := map[string]bool{}
-	for _, pkg := range []string{"gateway", "proxy", "middleware", "app"} {
+	for _, pkg := range []string{"gateway", "proxy", "wire", "middleware", "app"} {
 		files, err := filepath.Glob("../" + pkg + "/*_test.go")
 		if err != nil {
 			t.Fatal(err)

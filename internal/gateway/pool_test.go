@@ -37,8 +37,9 @@ func newReplica(t testing.TB, name string) *replica {
 			}
 			return
 		}
-		r.requests.Add(1)
-		switch r.mode.Load() {
+		mode := r.mode.Load()
+		r.requests.Add(1) // after which a test may change the mode
+		switch mode {
 		case "503":
 			w.WriteHeader(503)
 		case "reset":
@@ -213,6 +214,19 @@ func TestHealthChecks(t *testing.T) {
 	}, a.url, b.url)
 	go g.upstreams[0].Run(t.Context())
 	healthy := func() bool { s, _ := g.upstreams[0].Status(); return s[0].Healthy }
+	a.mode.Store("slow")
+	begun := make(chan answer, 1)
+	wait(t, func() bool {
+		go func() {
+			if res := g.get("GET /x", asAnn); res.body == "a" {
+				select {
+				case begun <- res:
+				default:
+				}
+			}
+		}()
+		return a.requests.Load() > 0
+	})
 	a.mode.Store("503")
 	wait(t, func() bool { return !healthy() })
 	before := a.requests.Load()
@@ -223,6 +237,16 @@ func TestHealthChecks(t *testing.T) {
 	}
 	if a.requests.Load() != before {
 		t.Error("the sick one was asked")
+	}
+	// What it had begun it may finish: so an address is drained.
+	close(a.release)
+	select {
+	case res := <-begun:
+		if res.StatusCode != 200 {
+			t.Errorf("begun before it was sick: status %d", res.StatusCode)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("what was begun before it was sick has no answer")
 	}
 	a.mode.Store("")
 	wait(t, healthy)

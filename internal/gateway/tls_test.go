@@ -138,3 +138,27 @@ func TestHTTP2InFront(t *testing.T) {
 		})
 	}
 }
+
+// TestTrailersOfHTTP2 is TestTrailers for a client that speaks HTTP/2.
+func TestTrailersOfHTTP2(t *testing.T) {
+	up := record(t)
+	g := guard(t, up.url, nil)
+	front := httptest.NewUnstartedServer(middleware.Origin(nil, g.handler))
+	front.EnableHTTP2 = true
+	front.StartTLS()
+	t.Cleanup(front.Close)
+	r, _ := http.NewRequest("POST", front.URL+"/x", io.MultiReader(strings.NewReader("hello"))) // of a length that nobody knows
+	r.Header = http.Header{"Cookie": {"crmgate_session=ann"}, "Te": {"trailers"}}
+	r.Trailer = http.Header{"X-Sum": {"42"}, "X-Forwarded-User": {"evil"}, "X_forwarded_user": {"evil"}, "X.forwarded.groups": {"evil"}, "X-Crmgate-Assertion": {"evil"}, "Cookie": {"evil"}}
+	res, err := front.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.ProtoMajor != 2 || res.StatusCode != 200 {
+		t.Fatalf("%s, status %d", res.Proto, res.StatusCode)
+	}
+	if got := up.one(t); strings.Contains(got.raw, "evil") || !strings.HasSuffix(got.raw, "\r\n5\r\nhello\r\n0\r\nX-Sum: 42\r\n\r\n") {
+		t.Errorf("%s", got.raw)
+	}
+}

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// Bodies bounds how long a body may hold a connection that nobody reads any more. Before package net/http sends an answer, and after it, it
-// waits for the rest of the request's body, up to 256 kB and for as long as that takes: somebody who announces a body and sends none
-// would never be refused, and would keep the connection. So an answer that begins before the body has ended says that it is the
-// last one, for which there is no wait, and what is missing after it has patience to arrive.
+// Bodies bounds how long a request's body that no handler reads may hold its connection. Before package net/http sends an answer, and
+// again after it, it reads the rest of the body (up to 256 kB), however long that takes: somebody who announces a body and sends none would
+// not even be refused, and would keep the connection. So an answer that begins before the body has ended says "Connection: close",
+// and net/http sends such a one without waiting; the rest of the body then has until patience is over.
 //
 // While a handler reads a body, for the CRM, it may take as long as it likes. HTTP/2 has no such wait.
 func Bodies(patience time.Duration, next http.Handler) http.Handler {
@@ -27,7 +27,7 @@ func Bodies(patience time.Duration, next http.Handler) http.Handler {
 				_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(patience))
 			}
 		}()
-		r = r.WithContext(r.Context())
+		r = r.WithContext(r.Context()) // a copy: the server goes on with its own body
 		r.Body = b
 		next.ServeHTTP(rec, r)
 	})

@@ -8,8 +8,8 @@ import (
 	"strconv"
 )
 
-// Framing is a listener for plain HTTP/1.1 (within TLS: SecureFraming) that lets pass only requests about whose lines and length no two servers disagree (RFC 9112, 2.2,
-// 5.2, 6.3): package net/http also takes a bare LF for the end of a line, a folded line for one, and a Content-Length beside chunks. A
+// Framing is a listener for plain HTTP/1.1 (within TLS: SecureFraming). It lets only requests pass about whose lines and length no two
+// servers disagree (RFC 9112, 2.2, 5.2, 6.3): package net/http also takes a bare LF for the end of a line, a folded line for one, and a Content-Length beside chunks. A
 // proxy in front may see two requests where we see one, or the other way round. Whoever sends such a thing gets 400 and the connection
 // is closed. Its server must call Hijacked.
 type Framing struct{ net.Listener }

@@ -42,8 +42,9 @@ func (u use) String() string {
 	return "OpenID Providers"
 }
 
-// scopedKeys are the keys that not every type reads, but for those whose own validation speaks about it. Those that look as if they kept
-// people out are faults, since nobody would notice: a forgotten organizations on type oidc lets everybody in.
+// scopedKeys are the keys that only some types read; those with a check of their own elsewhere are not listed. Where a key looks as if it
+// kept people out (keepsOut), setting it for a type that does not read it is a fault and no warning: nobody would notice that
+// "organizations" for type oidc lets everybody in.
 var scopedKeys = []struct {
 	path     string
 	by       use

@@ -27,7 +27,8 @@ const (
 	besidePrefix = "crmgate_bound_"
 )
 
-// bond is what cookies are bound to. Key is a secret; tag comes of it and stands in cookies that are beside others.
+// bond is what cookies are bound to. The key is a secret. The tag is derived from it, the same for all cookies of a session,
+// and stands in the cookies beside others.
 type bond struct {
 	key []byte
 	tag string

@@ -23,6 +23,5 @@
 //   - No client libraries of the servers are used here (LDAP, SQL, Redis): they belong to one package each, and a seed made
 //     with the server's own tools does not share our mistakes.
 //
-// Libraries: go-smtp is a mail server inside the test that can refuse on purpose; go-sasl is
-// its way to say who sends; chromedp with its cdproto drives Debian's Chromium without a driver of its own to install.
+// Libraries: go-smtp is a mail server inside the test that can refuse on purpose, and go-sasl tells it who sends; chromedp with its cdproto drives Debian's Chromium without a driver of its own to install.
 package realtest

@@ -61,8 +61,9 @@ func (f *Flow) owed(r *http.Request, p progress) ([]mfa.Info, error) {
 
 // holdChange keeps a change that both passwords are good for until a second factor is proven.
 func (f *Flow) holdChange(w http.ResponseWriter, r *http.Request, p progress, req Request, ways []mfa.Info) (Step, error) {
+	_, every, _ := f.policy(p)
 	wt := waiting{
-		For: forChange, AccountID: p.account.ID, ReturnTo: p.returnTo, Via: p.via, Remember: p.remember,
+		For: forChange, AccountID: p.account.ID, ReturnTo: p.returnTo, Via: p.via, Remember: p.remember, Every: every,
 		Identifier: req.Identifier, Password: req.Password, NewPassword: req.NewPassword,
 	}
 	f.start(r, &wt, personOf(p.account), ways[0])
@@ -80,6 +81,7 @@ func (f *Flow) changeHeld(w http.ResponseWriter, r *http.Request, st step, proof
 		if !ok {
 			return Step{}, errOver
 		}
+		p.account = &account.Account{ID: st.AccountID}
 		next, err := f.changeThere(w, r, p, req, changer)
 		return next, heldError(err)
 	}

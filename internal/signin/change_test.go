@@ -131,7 +131,7 @@ type linked struct {
 	id string
 }
 
-func (l linked) FindByLink(ctx context.Context, _ account.Link) (*account.Account, error) {
+func (l *linked) FindByLink(ctx context.Context, _ account.Link) (*account.Account, error) {
 	return l.GetAccount(ctx, l.id)
 }
 
@@ -142,8 +142,10 @@ func TestChangeInDirectoryAsksForTheFactor(t *testing.T) {
 		setUp   bool
 		expired bool
 		asked   bool
+		swapped bool // the name is another person's when the code comes
 	}{
 		"always, with an app":    {factor: identity.FactorAlways, setUp: true, asked: true},
+		"always, renamed":        {factor: identity.FactorAlways, setUp: true, asked: true, swapped: true},
 		"unless amr":             {factor: identity.FactorUnlessAMR, setUp: true, asked: true},
 		"always, nothing set up": {factor: identity.FactorAlways},
 		"trusted":                {factor: identity.FactorTrust, setUp: true},
@@ -154,7 +156,8 @@ func TestChangeInDirectoryAsksForTheFactor(t *testing.T) {
 			e := entry{stub{ID: "corp", Name: "Corp", Factor: tt.factor, Password: identity.PasswordHelp{ChangeHere: true}}, &password, tt.expired}
 			w := newWorld(t, nil, e)
 			p, b := w.add("pat", "corp"), w.browser()
-			w.Accounts.Store = linked{w.store, p.ID}
+			links := &linked{w.store, p.ID}
+			w.Accounts.Store = links
 			if tt.setUp {
 				who := mfa.Person{ID: p.ID, Email: p.Email}
 				state, err := w.Factors.Enrol(t.Context(), who, mfa.TOTP, nil)
@@ -181,6 +184,19 @@ func TestChangeInDirectoryAsksForTheFactor(t *testing.T) {
 			}
 			if err != nil || next.Kind != StepFactor || password != "old" {
 				t.Fatalf("step %+v, %v, and the password is %q", next, err, password)
+			}
+			page, err := b.page(ticket(next), "")
+			if every := tt.factor == identity.FactorAlways; err != nil || page.CanRemember == every {
+				t.Errorf("offers to remember the device: %v, %v, though it is asked every time: %v", page.CanRemember, err, every)
+			}
+			if tt.swapped {
+				links.id = w.add("eve", "corp").ID
+				_, err := b.check(ticket(next), mfa.TOTP, p.code(w), false)
+				wantReason(t, "with the code", err, "step_unknown")
+				if b.session() != nil {
+					t.Error("a factor of one account let into another")
+				}
+				return
 			}
 			next = must(t)(b.check(ticket(next), mfa.TOTP, p.code(w), false))
 			if next.Kind != StepDone || password != "new" || b.session() == nil {

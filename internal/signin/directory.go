@@ -80,10 +80,14 @@ func (f *Flow) changeThere(w http.ResponseWriter, r *http.Request, p progress, r
 		f.refused(ctx, p, err)
 		return byDirectory(p), notYet(changer.Info().Name, err)
 	}
+	held := p.account
 	p.account, err = f.Accounts.Admit(ctx, p.identity)
 	f.changed(ctx, p)
 	if err != nil {
 		return Step{}, err // package account has recorded why
+	}
+	if held != nil && held.ID != p.account.ID {
+		return Step{}, errOver // the name became somebody else's meanwhile, whose factor nobody has proven
 	}
 	return f.Next(w, r, p)
 }

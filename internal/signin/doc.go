@@ -36,8 +36,8 @@
 //     a stranger who guesses passwords keeps nobody out who has one.
 //   - A password is changed after the second factor, not before (change.go): the change waits like a sign-in, sealed, with both passwords in
 //     it, and nothing is written until the factor is there. Otherwise a stolen password could replace itself and sign its owner out
-//     everywhere. In a directory that holds where a sign-in with it is asked for a factor of ours; a password that has expired there is the
-//     exception, because the directory does not say whose it is.
+//     everywhere. For a password in a directory the same holds if sign-ins with that directory are asked for a factor of ours. An expired one
+//     is the exception: the directory does not say whose it is, so nobody's factor could be asked for.
 //   - Whoever proves more about themselves while signed in gets a new session cookie (session.Manager.Renew), as at sign-in.
 //   - Opening an address sends no code and changes nothing; a code goes out with the password that was right, or by a button.
 //   - Whoever has a factor proves it before changing what protects the account; whoever has none proves what they signed in with. A rule

@@ -9,6 +9,7 @@ import (
 
 	"crmgate/internal/fault"
 	"crmgate/internal/session"
+	"crmgate/internal/signin"
 	"crmgate/internal/throttle"
 )
 
@@ -183,6 +184,7 @@ func TestSignInStopsGoingStraightOn(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
 			w.Direct, w.Sessions = "contoso", fakeSessions{pace: tt.pace}
+			w.flow.step = signin.Step{Kind: signin.StepRedirect, URL: "https://idp.contoso.test/authorize"}
 			rec := w.do("GET", tt.target, "")
 			if tt.link == "" {
 				if rec.Code != 303 {

@@ -96,8 +96,8 @@ func (h *Handler) sendOn(w http.ResponseWriter, r *http.Request, req signin.Requ
 		}
 		return true, h.Pages.Render(w, r, http.StatusOK, "sign_in_loop", data)
 	}
-	redirect(w, r, h.startURL(h.Direct, req))
-	return true, nil
+	req.Provider = h.Direct
+	return true, h.begin(w, r, req)
 }
 
 func (h *Handler) signInPage(req signin.Request, problem string) signInPage {
@@ -149,11 +149,15 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) error {
 
 // startProvider starts one provider directly.
 func (h *Handler) startProvider(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	return h.begin(w, r, signin.Request{Provider: r.PathValue("provider"), ReturnTo: returnTo(q), SelectAccount: q.Get("switch") != "", ForceLogin: q.Get("again") != ""})
+}
+
+// begin starts a sign-in at a provider.
+func (h *Handler) begin(w http.ResponseWriter, r *http.Request, req signin.Request) error {
 	if err := allow(h.Limits.Starts, r, fault.NextSignIn); err != nil {
 		return err
 	}
-	q := r.URL.Query()
-	req := signin.Request{Provider: r.PathValue("provider"), ReturnTo: returnTo(q), SelectAccount: q.Get("switch") != "", ForceLogin: q.Get("again") != ""}
 	step, err := h.Flow.Begin(w, r, req)
 	if err != nil {
 		return h.down(err, req)

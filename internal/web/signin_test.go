@@ -156,14 +156,19 @@ func TestSignInPage(t *testing.T) {
 func TestSignInStraightOn(t *testing.T) {
 	w := newWorld(t)
 	w.Direct = "contoso"
-	for target, want := range map[string]string{
-		"/_gate/sign-in":                           "/_gate/sign-in/contoso",
-		"/_gate/sign-in?return_to=/deals":          "/_gate/sign-in/contoso?return_to=%2Fdeals",
-		"/_gate/sign-in?return_to=/deals&switch=1": "/_gate/sign-in/contoso?return_to=%2Fdeals&switch=1",
+	const provider = "https://idp.contoso.test/authorize?state=1"
+	w.flow.step = signin.Step{Kind: signin.StepRedirect, URL: provider}
+	for target, want := range map[string]signin.Request{
+		"/_gate/sign-in":                           {Provider: "contoso"},
+		"/_gate/sign-in?return_to=/deals":          {Provider: "contoso", ReturnTo: "/deals"},
+		"/_gate/sign-in?return_to=/deals&switch=1": {Provider: "contoso", ReturnTo: "/deals", SelectAccount: true},
 	} {
 		rec := w.do("GET", target, "")
-		if rec.Code != http.StatusSeeOther || rec.Header().Get("Location") != want {
-			t.Errorf("%s: %d to %q, want %q", target, rec.Code, rec.Header().Get("Location"), want)
+		if rec.Code != http.StatusSeeOther || rec.Header().Get("Location") != provider {
+			t.Errorf("%s: %d to %q, want %q", target, rec.Code, rec.Header().Get("Location"), provider)
+		}
+		if diff := cmp.Diff(want, w.flow.last()); diff != "" {
+			t.Errorf("%s: request (-want +got):\n%s", target, diff)
 		}
 	}
 }

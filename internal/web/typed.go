@@ -26,8 +26,8 @@ type typedForm struct {
 	Until           time.Time
 }
 
-// withTyped returns the address of a page of ours with the form that was sent to it. It is sealed for its account and its page, so that a link from a stranger
-// fills in nothing. Fields that are not named here are never carried: a password or a code least of all.
+// withTyped returns the address of a page of ours with the form that was sent to it. The form is sealed for its account and its page, so
+// that a link from a stranger fills in nothing. Fields that are not named here are never carried: a password or a code least of all.
 func (h *Handler) withTyped(back string, s *session.Session, f url.Values) string {
 	if h.Sealer == nil {
 		return back

@@ -235,7 +235,7 @@ func TestChunksAreNotHeldBack(t *testing.T) {
 	})
 	var h Head
 	h.Start("GET", "/x", "crm.example.com")
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	a, err := newClient(t, s.addr).Do(ctx, &h, http.Header{}, nil)
 	if err != nil {
