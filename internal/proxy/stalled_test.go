@@ -39,8 +39,9 @@ func TestClientThatTakesNothing(t *testing.T) {
 		{"HTTP/2", true, true, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			var written atomic.Int64
 			crm := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				for part := make([]byte, 1<<16); ; {
+				for part := make([]byte, 1<<16); ; written.Add(1) {
 					if _, err := w.Write(part); err != nil {
 						return
 					}
@@ -79,6 +80,10 @@ func TestClientThatTakesNothing(t *testing.T) {
 				}
 			}
 			t.Cleanup(func() { gate.CloseClientConnections(); gate.Close() })
+			for before := int64(-1); written.Load() != before; { // until everything between the two is full
+				before = written.Load()
+				time.Sleep(200 * time.Millisecond)
+			}
 			u.flights.look()
 			u.flights.look()
 			select {
