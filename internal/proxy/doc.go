@@ -13,7 +13,7 @@
 //     WebSockets are our own too, for memory: ReverseProxy keeps the server's goroutine, its buffers and two of 32 kB for each.
 //   - GET and HEAD without a body, nearly all of what a CRM is asked, go a shorter way where the CRM speaks plain HTTP/1.1 (fast_get): over
 //     connections of package wire and without touching the header map, which halves the cost of a request. What the CRM answers in a form
-//     that package wire refuses is asked again the standard way, once, and so is everything to that CRM from then on.
+//     that package wire refuses is asked again the standard way, once, and so is everything to that address for ten minutes.
 //   - WebSocket is the only upgrade that is passed on, and only to pages of our own origin.
 //   - Identity values are UTF-8 with control characters made spaces. Groups are joined by commas; within a group "," is written "%2C"
 //     and "%" "%25", so that a CRM that splits at every comma never makes a group out of a part of one.
