@@ -134,6 +134,33 @@ func TestHostileCRM(t *testing.T) {
 	}
 }
 
+// TestLeftOverAnswer asks a CRM that adds an answer to its answers, over connections that are used again at once by others. http.Transport
+// alone gives the one too many to whoever comes first; nobody may get it, and nobody's request may fail for it.
+func TestLeftOverAnswer(t *testing.T) {
+	const hidden = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhidden"
+	up := liar(t, map[string]string{
+		"/none": "HTTP/1.1 204 No Content\r\n\r\n" + hidden,
+		"/some": "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" + hidden,
+	})
+	g := guard(t, up, nil)
+	var wg sync.WaitGroup
+	for worker := range 8 {
+		wg.Go(func() {
+			for i := range 100 {
+				for path, want := range map[string]string{"/none": "", "/some": "ok", "/good": fmt.Sprintf("account-1%d.%d", worker, i)} {
+					r := g.request("POST", fmt.Sprintf("%s?%d.%d", path, worker, i), nil)
+					r.Body, r.ContentLength = io.NopCloser(strings.NewReader("typed")), 5
+					if body, err := io.ReadAll(g.do(r).Body); string(body) != want || err != nil {
+						t.Errorf("%s: %q %v, want %q", path, body, err, want)
+						return
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
 // TestGigabytesStreamInLittleMemory sends more than a gigabyte up through the gateway, and some down, and looks at the heap all the while.
 func TestGigabytesStreamInLittleMemory(t *testing.T) {
 	if testing.Short() {
