@@ -9,20 +9,19 @@ import (
 // field is one key of a struct.
 type field struct {
 	key   string
-	index int
+	index []int
 	typ   reflect.Type
 }
 
-// fieldsOf lists the keys of a struct in their order.
+// fieldsOf lists the keys of a struct in their order, those of structs embedded in it at their place.
 func fieldsOf(t reflect.Type) []field {
 	var out []field
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for _, f := range reflect.VisibleFields(t) {
 		key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if !f.IsExported() || key == "" || key == "-" {
 			continue
 		}
-		out = append(out, field{key: key, index: i, typ: f.Type})
+		out = append(out, field{key: key, index: f.Index, typ: f.Type})
 	}
 	return out
 }
@@ -38,7 +37,7 @@ func defaultOf(t reflect.Type) reflect.Value {
 		return v
 	}
 	for _, f := range fieldsOf(t) {
-		if inner := v.Field(f.index); f.typ.Kind() == reflect.Struct && inner.IsZero() {
+		if inner := v.FieldByIndex(f.index); f.typ.Kind() == reflect.Struct && inner.IsZero() {
 			inner.Set(defaultOf(f.typ))
 		}
 	}
@@ -52,7 +51,7 @@ func toTree(v reflect.Value) any {
 	case t.Kind() == reflect.Struct && !(takesText(t) && !v.IsZero()):
 		m := map[string]any{}
 		for _, f := range fieldsOf(t) {
-			m[f.key] = toTree(v.Field(f.index))
+			m[f.key] = toTree(v.FieldByIndex(f.index))
 		}
 		return m
 	case t.Kind() == reflect.Slice && !isScalar(t):

@@ -11,6 +11,8 @@
 //     resolution of types is used for nothing but null, which means "not set".
 //   - Defaults come from the Default method of the type that owns them and are applied to list items too, so a package's
 //     idea of a default has one home.
+//   - A struct that a package embeds in its Config groups keys in Go only: they stand in the file as if they were written where it
+//     is embedded.
 //   - `${NAME}` is expanded in values only, once, and never looked at again: a secret may hold any character. An unset
 //     variable is a fault, because an empty password is worse than a process that does not start.
 //   - Keys of the surface that this version does not fulfil are known (reserved.go): their neutral value is accepted and

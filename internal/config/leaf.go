@@ -37,7 +37,7 @@ func grow(out *[]leaf, v reflect.Value, pattern string, reserved bool) {
 	switch {
 	case t.Kind() == reflect.Struct:
 		for _, f := range fieldsOf(t) {
-			grow(out, v.Field(f.index), strings.TrimPrefix(pattern+"."+f.key, "."), reserved)
+			grow(out, v.FieldByIndex(f.index), strings.TrimPrefix(pattern+"."+f.key, "."), reserved)
 		}
 	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct:
 		grow(out, defaultOf(t.Elem()), pattern+"[]", reserved)

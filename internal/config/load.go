@@ -145,6 +145,7 @@ func decode(tree map[string]any) (*Config, error) {
 	cfg := new(Config)
 	err := v.UnmarshalExact(cfg, func(c *mapstructure.DecoderConfig) {
 		c.TagName = "json"
+		c.Squash = true // as fieldsOf does
 		c.WeaklyTypedInput = false
 		c.DecodeHook = nil
 	})
@@ -167,7 +168,7 @@ func validateAll(v reflect.Value, at path) fault.Problems {
 			out = append(out, c.Validate().Under(at.concrete)...)
 		}
 		for _, f := range fieldsOf(v.Type()) {
-			out = append(out, validateAll(v.Field(f.index), at.key(f.key))...)
+			out = append(out, validateAll(v.FieldByIndex(f.index), at.key(f.key))...)
 		}
 	}
 	return out

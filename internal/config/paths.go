@@ -18,7 +18,7 @@ func settlePaths(v reflect.Value, at path, f files, r *Report) {
 	case v.Kind() == reflect.Struct:
 		fields := fieldsOf(v.Type())
 		for _, fd := range fields {
-			inner, where := v.Field(fd.index), at.key(fd.key)
+			inner, where := v.FieldByIndex(fd.index), at.key(fd.key)
 			if fd.typ.Kind() != reflect.String {
 				settlePaths(inner, where, f, r)
 				continue

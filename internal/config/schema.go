@@ -144,7 +144,7 @@ func addDefaults(s *jsonschema.Schema, v reflect.Value) {
 	case s == nil:
 	case v.Kind() == reflect.Struct && len(s.Properties) > 0:
 		for _, f := range fieldsOf(v.Type()) {
-			addDefaults(s.Properties[f.key], v.Field(f.index))
+			addDefaults(s.Properties[f.key], v.FieldByIndex(f.index))
 		}
 	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct:
 		addDefaults(s.Items, defaultOf(v.Type().Elem()))

@@ -179,15 +179,19 @@ func TestBearerOfProviderThatIsDown(t *testing.T) {
 }
 
 func TestValidateAPI(t *testing.T) {
+	with := func(kind, clientID string, api provider.APIConfig) (c provider.Config) {
+		c.Type, c.ClientID, c.API = kind, clientID, api
+		return c
+	}
 	for _, tc := range []struct {
 		name string
 		cfg  provider.Config
 		want []string
 	}{
-		{"good", provider.Config{Type: "oidc", ClientID: "crm", API: provider.APIConfig{Audiences: []string{"api://crm"}, Clients: []provider.APIClientConfig{{ID: "a", Account: "b"}}}}, nil},
-		{"the client id", provider.Config{Type: "oidc", ClientID: "crm", API: provider.APIConfig{Audiences: []string{"", "crm"}}}, []string{"api.audiences[0]", "api.audiences[1]"}},
-		{"half a client", provider.Config{Type: "oidc", API: provider.APIConfig{Clients: []provider.APIClientConfig{{ID: "a"}}}}, []string{"api.clients[0]", "api.audiences"}},
-		{"a directory", provider.Config{Type: "ldap", API: provider.APIConfig{Audiences: []string{"x"}}}, []string{"api"}},
+		{"good", with("oidc", "crm", provider.APIConfig{Audiences: []string{"api://crm"}, Clients: []provider.APIClientConfig{{ID: "a", Account: "b"}}}), nil},
+		{"the client id", with("oidc", "crm", provider.APIConfig{Audiences: []string{"", "crm"}}), []string{"api.audiences[0]", "api.audiences[1]"}},
+		{"half a client", with("oidc", "", provider.APIConfig{Clients: []provider.APIClientConfig{{ID: "a"}}}), []string{"api.clients[0]", "api.audiences"}},
+		{"a directory", with("ldap", "", provider.APIConfig{Audiences: []string{"x"}}), []string{"api"}},
 	} {
 		var got []string
 		for _, p := range tc.cfg.Validate() {

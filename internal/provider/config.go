@@ -25,7 +25,7 @@ const (
 // everyDomain in Config.Domains takes every domain that no other provider has.
 const everyDomain = "*"
 
-// Config is one entry of `providers`.
+// Config is one entry of `providers`: what every type has, and the keys of the two ways to know people.
 type Config struct {
 	ID      string   `json:"id" jsonschema:"Appears in addresses and in stored links; never renamed. Lower-case letters, digits and hyphens."`
 	Type    string   `json:"type" jsonschema:"entra, okta, google, github, keycloak, auth0, adfs, gitlab, jumpcloud, onelogin, ping, authentik or zitadel; oidc for any other OpenID Provider; ldap or active_directory."`
@@ -33,27 +33,48 @@ type Config struct {
 	Domains []string `json:"domains" jsonschema:"Mail domains that sign in here, with every sub-domain that no other provider has. An asterisk takes every domain that no other provider has."`
 	Emails  []string `json:"emails" jsonschema:"Single addresses that sign in here although their domain does not."`
 
-	// OpenID Connect.
+	RedirectConfig
+	DirectoryConfig
 
-	Issuer                string          `json:"issuer" jsonschema:"The issuer exactly as the provider spells it, closing slash included. Types entra and google know theirs."`
-	Organizations         []string        `json:"organizations" jsonschema:"Type github: only members of one of these organisations (contoso) or teams (contoso/sales) sign in."`
-	TenantID              string          `json:"tenant_id" jsonschema:"Type entra: the directory (tenant) id, a GUID."`
-	Tenants               []string        `json:"tenants" jsonschema:"Type entra: further tenants whose accounts sign in with the same button. The registration must then be for several organisations."`
-	ClientID              string          `json:"client_id" jsonschema:"The id under which the provider knows the gateway."`
-	ClientSecret          token.Secret    `json:"client_secret" jsonschema:"The secret that belongs to client_id."`
-	ClientSecretFile      string          `json:"client_secret_file" jsonschema:"A file that holds client_secret."`
-	ClientAuth            string          `json:"client_auth" jsonschema:"client_secret_basic, client_secret_post, private_key_jwt or none. Empty is client_secret_post for entra and google and client_secret_basic for the others."`
-	ClientKeyFile         string          `json:"client_key_file" jsonschema:"private_key_jwt: a PEM file with the client's private key."`
-	ClientCertificateFile string          `json:"client_certificate_file" jsonschema:"private_key_jwt: the certificate by which the provider knows the key; needed for Entra ID."`
-	Scopes                []string        `json:"scopes" jsonschema:"Added to openid, profile, email and the preset's."`
-	Claims                ClaimsConfig    `json:"claims" jsonschema:"The names of the claims that differ between providers."`
-	Request               RequestConfig   `json:"request" jsonschema:"What is added to the question to the provider."`
-	GroupsAPI             GroupsAPIConfig `json:"groups_api" jsonschema:"Where groups are asked that do not come with the sign-in: Microsoft Graph, Google."`
-	API                   APIConfig       `json:"api" jsonschema:"Access tokens of this provider that open the CRM to programs."`
-	Logout                string          `json:"logout" jsonschema:"provider also ends the provider's own session at sign-out, local does not."`
+	CAFile          string         `json:"ca_file" jsonschema:"PEM file with the only authorities that are trusted for this provider's certificates; empty trusts the system's."`
+	Groups          GroupsConfig   `json:"groups" jsonschema:"Which groups count and what they are called here; for a directory also where they are."`
+	AllowSignUp     bool           `json:"allow_sign_up" jsonschema:"The first sign-in creates the account."`
+	LinkByEmail     string         `json:"link_by_email" jsonschema:"never, or verified: a verified address may claim an existing account once."`
+	Factor          string         `json:"factor" jsonschema:"trust leaves the second factor to the provider; always asks for one of ours at every sign-in; unless_amr asks unless the provider says that it saw two (amr)."`
+	Revalidate      time.Duration  `json:"revalidate" jsonschema:"How often a live session is checked against the provider, which ends it for whoever has been disabled there and brings new groups. 0 never does."`
+	RevalidateGrace time.Duration  `json:"revalidate_grace" jsonschema:"How long a session goes on while the provider cannot be asked."`
+	Password        PasswordConfig `json:"password" jsonschema:"Where this provider's password is reset and changed; empty links are the type's own."`
+}
 
-	// Directories.
+// RedirectConfig is what only a provider has that the browser is sent to.
+type RedirectConfig struct {
+	Issuer        string   `json:"issuer" jsonschema:"The issuer exactly as the provider spells it, closing slash included. Types entra and google know theirs."`
+	Organizations []string `json:"organizations" jsonschema:"Type github: only members of one of these organisations (contoso) or teams (contoso/sales) sign in."`
+	TenantID      string   `json:"tenant_id" jsonschema:"Type entra: the directory (tenant) id, a GUID."`
+	Tenants       []string `json:"tenants" jsonschema:"Type entra: further tenants whose accounts sign in with the same button. The registration must then be for several organisations."`
 
+	ClientConfig
+
+	Scopes    []string        `json:"scopes" jsonschema:"Added to openid, profile, email and the preset's."`
+	Claims    ClaimsConfig    `json:"claims" jsonschema:"The names of the claims that differ between providers."`
+	Request   RequestConfig   `json:"request" jsonschema:"What is added to the question to the provider."`
+	GroupsAPI GroupsAPIConfig `json:"groups_api" jsonschema:"Where groups are asked that do not come with the sign-in: Microsoft Graph, Google."`
+	API       APIConfig       `json:"api" jsonschema:"Access tokens of this provider that open the CRM to programs."`
+	Logout    string          `json:"logout" jsonschema:"provider also ends the provider's own session at sign-out, local does not."`
+}
+
+// ClientConfig is how such a provider knows the gateway, which is its client.
+type ClientConfig struct {
+	ClientID              string       `json:"client_id" jsonschema:"The id under which the provider knows the gateway."`
+	ClientSecret          token.Secret `json:"client_secret" jsonschema:"The secret that belongs to client_id."`
+	ClientSecretFile      string       `json:"client_secret_file" jsonschema:"A file that holds client_secret."`
+	ClientAuth            string       `json:"client_auth" jsonschema:"client_secret_basic, client_secret_post, private_key_jwt or none. Empty is client_secret_post for entra and google and client_secret_basic for the others."`
+	ClientKeyFile         string       `json:"client_key_file" jsonschema:"private_key_jwt: a PEM file with the client's private key."`
+	ClientCertificateFile string       `json:"client_certificate_file" jsonschema:"private_key_jwt: the certificate by which the provider knows the key; needed for Entra ID."`
+}
+
+// DirectoryConfig is what only a directory has.
+type DirectoryConfig struct {
 	URLs             []string         `json:"urls" jsonschema:"ldaps:// or, with start_tls, ldap:// addresses, tried in order."`
 	StartTLS         bool             `json:"start_tls" jsonschema:"Encrypts ldap:// addresses before anything else is said. Without it they are refused."`
 	BindDN           string           `json:"bind_dn" jsonschema:"The service account that looks people up."`
@@ -65,17 +86,6 @@ type Config struct {
 	Attributes       AttributesConfig `json:"attributes" jsonschema:"The names of the attributes that are read. Empty ones are the type's own."`
 	PasswordChange   bool             `json:"password_change" jsonschema:"An expired or must-change password may be changed here, in the directory."`
 	Timeout          time.Duration    `json:"timeout" jsonschema:"How long one step with the directory may take."`
-
-	// Both.
-
-	CAFile          string         `json:"ca_file" jsonschema:"PEM file with the only authorities that are trusted for this provider's certificates; empty trusts the system's."`
-	Groups          GroupsConfig   `json:"groups" jsonschema:"Which groups count and what they are called here; for a directory also where they are."`
-	AllowSignUp     bool           `json:"allow_sign_up" jsonschema:"The first sign-in creates the account."`
-	LinkByEmail     string         `json:"link_by_email" jsonschema:"never, or verified: a verified address may claim an existing account once."`
-	Factor          string         `json:"factor" jsonschema:"trust leaves the second factor to the provider; always asks for one of ours at every sign-in; unless_amr asks unless the provider says that it saw two (amr)."`
-	Revalidate      time.Duration  `json:"revalidate" jsonschema:"How often a live session is checked against the provider, which ends it for whoever has been disabled there and brings new groups. 0 never does."`
-	RevalidateGrace time.Duration  `json:"revalidate_grace" jsonschema:"How long a session goes on while the provider cannot be asked."`
-	Password        PasswordConfig `json:"password" jsonschema:"Where this provider's password is reset and changed; empty links are the type's own."`
 }
 
 // ClaimsConfig names the claims that differ between providers. Empty ones are the standard's names.
@@ -120,8 +130,10 @@ type PasswordConfig struct {
 
 // Default returns what every entry starts from. What differs by type stays empty here and is filled in by Open.
 func (Config) Default() Config {
-	return Config{AllowSignUp: true, LinkByEmail: linkNever, Factor: string(identity.FactorTrust), Logout: logoutProvider, Timeout: 5 * time.Second,
-		Revalidate: 5 * time.Minute, RevalidateGrace: 24 * time.Hour, Request: RequestConfig{PAR: parAuto}}
+	c := Config{AllowSignUp: true, LinkByEmail: linkNever, Factor: string(identity.FactorTrust), Revalidate: 5 * time.Minute, RevalidateGrace: 24 * time.Hour}
+	c.Logout, c.Request.PAR = logoutProvider, parAuto
+	c.Timeout = 5 * time.Second
+	return c
 }
 
 // displayName is what sentences call the provider.

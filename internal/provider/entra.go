@@ -83,7 +83,7 @@ func validateEntra(c Config, p *fault.Problems) {
 	if !slices.ContainsFunc(entraPlaces, func(place string) bool { return c.Issuer == place+cmp.Or(c.TenantID, anyTenant)+"/v2.0" }) {
 		validateFixedIssuer(c, "", p)
 	}
-	validateClient(c, p)
+	validateClient(c.RedirectConfig, p)
 	if c.ClientAuth == authKeyJWT && c.ClientCertificateFile == "" {
 		p.Add("client_certificate_file", "Upload the certificate to the app registration and name it here.", "Entra ID knows keys by their certificate alone")
 	}

@@ -143,7 +143,9 @@ func TestEntraTenantsKeepLinks(t *testing.T) {
 	}
 	alone := newPlace(t, nil)
 	opened, err := provider.Open(provider.Config{
-		ID: "contoso", Type: "entra", TenantID: tenant, Issuer: e.origin + "/" + tenant + "/v2.0", ClientID: "crm", ClientSecret: "s3cret & so/on",
+		ID: "contoso", Type: "entra", RedirectConfig: provider.RedirectConfig{
+			TenantID: tenant, Issuer: e.origin + "/" + tenant + "/v2.0", ClientConfig: provider.ClientConfig{ClientID: "crm", ClientSecret: "s3cret & so/on"},
+		},
 	}, provider.Env{RedirectURI: redirectURI, Now: alone.clock.now, Timeout: time.Second})
 	if err != nil {
 		t.Fatal(err)

@@ -26,7 +26,7 @@ func presetGoogle(c Config) Config {
 
 func validateGoogle(c Config, p *fault.Problems) {
 	validateFixedIssuer(c, googleIssuer, p)
-	validateClient(c, p)
+	validateClient(c.RedirectConfig, p)
 	validateGoogleGroups(c, p)
 	if len(c.ownDomains()) == 0 {
 		*p = append(*p, fault.Problem{Path: "domains", Warning: true,

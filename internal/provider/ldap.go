@@ -60,7 +60,7 @@ func newDirectory(c Config, env Env, s schema) (*directory, error) {
 	}
 	d := &directory{cfg: c, env: env, schema: s}
 	for _, raw := range c.URLs {
-		s, err := newServer(raw, roots, c, env)
+		s, err := newServer(raw, roots, c.DirectoryConfig, env)
 		if err != nil {
 			return nil, err
 		}

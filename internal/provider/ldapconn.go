@@ -35,7 +35,7 @@ type server struct {
 	idle    []*conn // bound as the service account
 }
 
-func newServer(raw string, roots *x509.CertPool, c Config, env Env) (*server, error) {
+func newServer(raw string, roots *x509.CertPool, c DirectoryConfig, env Env) (*server, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
 		return nil, fmt.Errorf("parse address: %w", err)

@@ -58,7 +58,7 @@ func TestActiveDirectoryStates(t *testing.T) {
 }
 
 func TestEveryStateHasASentence(t *testing.T) {
-	d := &directory{cfg: Config{Name: "Corp", PasswordChange: true}}
+	d := &directory{cfg: Config{Name: "Corp", DirectoryConfig: DirectoryConfig{PasswordChange: true}}}
 	seen := map[string]bool{}
 	for _, s := range []state{stateExpired, stateMustChange, stateDisabled, stateEnded, stateLocked, stateHours, statePlace} {
 		err := d.refusal(s)
@@ -170,7 +170,7 @@ func TestSigns(t *testing.T) {
 }
 
 func TestFreeIPAGroups(t *testing.T) {
-	d := &directory{cfg: presetLDAP(Config{Schema: "freeipa"}), schema: schemas()["freeipa"]}
+	d := &directory{cfg: presetLDAP(Config{DirectoryConfig: DirectoryConfig{Schema: "freeipa"}}), schema: schemas()["freeipa"]}
 	got, err := d.memberOf(ldap.NewEntry("uid=ann", map[string][]string{"memberOf": {
 		"cn=crm-users,cn=groups,cn=accounts,dc=ipa,dc=test", "ipaUniqueID=1b2c,cn=hbac,dc=ipa,dc=test", "cn=helpdesk,cn=roles,cn=accounts,dc=ipa,dc=test",
 	}}))

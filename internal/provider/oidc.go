@@ -105,7 +105,7 @@ func validateOIDC(c Config, p *fault.Problems) {
 	} else if err := checkIssuer(c.Issuer); err != nil {
 		p.Add("issuer", "Write https://, or http:// for a provider on this machine; no query, no #.", "%v", err)
 	}
-	validateClient(c, p)
+	validateClient(c.RedirectConfig, p)
 }
 
 // checkIssuer demands what OpenID Connect Discovery section 3 demands of an issuer, and allows cleartext on this machine.
@@ -119,8 +119,22 @@ func checkIssuer(issuer string) error {
 	return nil
 }
 
-// validateClient names the faults in what the provider knows the gateway by.
-func validateClient(c Config, p *fault.Problems) {
+// validateClient names the faults in what the provider knows the gateway by and in what it is asked.
+func validateClient(c RedirectConfig, p *fault.Problems) {
+	c.ClientConfig.validate(p)
+	c.Request.validate(p)
+	if c.Logout != logoutProvider && c.Logout != logoutLocal {
+		p.Add("logout", "Write provider or local.", "%q is no way to sign out", c.Logout)
+	}
+	for i, s := range c.Scopes {
+		if s == "" || strings.ContainsAny(s, " \t\r\n\"\\") {
+			p.Add(fmt.Sprintf("scopes[%d]", i), "Write one scope per entry.", "%q is no scope", s)
+		}
+	}
+}
+
+// validate names the faults in what the provider knows the gateway by.
+func (c ClientConfig) validate(p *fault.Problems) {
 	if c.ClientID == "" {
 		p.Add("client_id", "Register the gateway as a web application with the provider and copy its id.", "the client id is missing")
 	}
@@ -135,25 +149,16 @@ func validateClient(c Config, p *fault.Problems) {
 			p.Add("client_auth", "Remove the secret, or write client_secret_basic or client_secret_post.", "a client that does not authenticate has no secret")
 		}
 	case authKeyJWT:
-		validateClientKey(c, hasSecret, p)
+		c.validateKey(hasSecret, p)
 	default:
 		p.Add("client_auth", "Use client_secret_basic, client_secret_post, private_key_jwt or none.", "%q is no way to authenticate", c.ClientAuth)
 	}
 	if c.ClientAuth != authKeyJWT && (c.ClientKeyFile != "" || c.ClientCertificateFile != "") {
 		p.Add("client_auth", "Write private_key_jwt, or remove client_key_file and client_certificate_file.", "the client key would not be used")
 	}
-	c.Request.validate(p)
-	if c.Logout != logoutProvider && c.Logout != logoutLocal {
-		p.Add("logout", "Write provider or local.", "%q is no way to sign out", c.Logout)
-	}
-	for i, s := range c.Scopes {
-		if s == "" || strings.ContainsAny(s, " \t\r\n\"\\") {
-			p.Add(fmt.Sprintf("scopes[%d]", i), "Write one scope per entry.", "%q is no scope", s)
-		}
-	}
 }
 
-func validateClientKey(c Config, hasSecret bool, p *fault.Problems) {
+func (c ClientConfig) validateKey(hasSecret bool, p *fault.Problems) {
 	if hasSecret {
 		p.Add("client_auth", "Remove the secret, or write client_secret_basic or client_secret_post.", "a client with a key has no secret")
 	}

@@ -68,8 +68,8 @@ func TestInfo(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	for _, c := range []provider.Config{
-		{ID: "p", Type: "saml"}, {ID: "p", Type: "oidc", Issuer: "https://x.example", CAFile: "/does/not/exist"}, {ID: "p", Type: "ldap"},
-		{ID: "p", Type: "ldap", URLs: []string{"ldap://clear.example"}},
+		{ID: "p", Type: "saml"}, {ID: "p", Type: "oidc", RedirectConfig: provider.RedirectConfig{Issuer: "https://x.example"}, CAFile: "/does/not/exist"}, {ID: "p", Type: "ldap"},
+		{ID: "p", Type: "ldap", DirectoryConfig: provider.DirectoryConfig{URLs: []string{"ldap://clear.example"}}},
 	} {
 		if _, err := provider.Open(c, provider.Env{RedirectURI: redirectURI}); err == nil || !strings.Contains(err.Error(), "open provider p") {
 			t.Errorf("Open(%+v) = %v", c, err)
