@@ -160,31 +160,7 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 		Count:       a.metrics.logout, LocalEnabled: cfg.Local.Enabled, BaseURL: a.baseURL(), Prefix: prefix,
 		Factors: a.Factors, Pending: a.DB, IsAdmin: a.isAdmin,
 	}
-	pages := &web.Handler{
-		Flow: flow, Logouts: flow, Universal: flow, StepUps: flow, Notices: a.Accounts,
-		OwnAccount: a.Accounts, OwnSessions: a.Sessions, Find: a.Accounts.Find, Events: a.DB, Audit: a.Audit, TokenLifetime: cfg.Tokens.MaxLifetime,
-		ReportsTo: cfg.Branding.Support.Email != "" && cfg.Mail.Enabled(),
-		Accounts:  a.Accounts, Sessions: a.Sessions, Realms: a.Realms, Pages: a.Pages, Prefix: prefix,
-		BaseURL: a.baseURL(), Secure: a.Sessions.Secure,
-		Direct: a.onlyWayIn(), Local: cfg.Local.Enabled,
-		MailedReset:  cfg.Local.Enabled && cfg.Local.Reset.Enabled && cfg.Mail.Enabled(),
-		LinkLifetime: cfg.Local.Reset.LinkLifetime, RequireUsername: cfg.Local.Reset.RequireUsername, MailFrom: cfg.Mail.Address(), LockDuration: cfg.Local.Lockout.Duration,
-		Explain: provider.Explain,
-		Sealer:  a.Sealer,
-		Keys:    func(context.Context) ([]byte, error) { return a.signer.JWKS(), nil },
-		// Held-up people behind one office address must not be: the limits are for machines.
-		Limits: web.Limits{
-			Starts: perMinute(240), Callbacks: perMinute(60), Passwords: perMinute(120), Resets: perMinute(60), Links: perMinute(120),
-			Checks:  perMinute(240),
-			Logouts: perMinute(240),
-		},
-	}
-	if !a.Factors.Off() {
-		pages.Factors, pages.OwnFactors = flow, a.Factors
-	}
-	if cfg.Tokens.Enabled {
-		pages.Tokens = a.Tokens
-	}
+	pages := a.newPages(flow)
 	exempt := []string{
 		"POST " + prefix + "/callback/{provider}",           // form_post: proves itself by state and browser cookie
 		"POST " + prefix + "/logout/backchannel/{provider}", // proves itself by its signature
@@ -199,6 +175,43 @@ func (a *App) newOwnPages(gate *gateway.Handler, public *url.URL) (http.Handler,
 	mux.Handle(prefix+"/auth/", a.Pages.Handle(gate.Forward))
 	mux.Handle("/", protected)
 	return middleware.SecureHeaders(a.strictTransport(), mux), nil
+}
+
+// newPages gives every page its collaborators.
+func (a *App) newPages(flow *signin.Flow) *web.Handler {
+	cfg, local := a.Config, a.Config.Local
+	site := &web.Site{
+		Pages: a.Pages, Sessions: a.Sessions, Realms: a.Realms, Prefix: cfg.Server.PathPrefix, BaseURL: a.baseURL(), Secure: a.Sessions.Secure,
+		Direct: a.onlyWayIn(), Local: local.Enabled, MailedReset: local.Enabled && local.Reset.Enabled && cfg.Mail.Enabled(), Sealer: a.Sealer,
+		// Held-up people behind one office address must not be: the limits are for machines.
+		Limits: web.Limits{
+			Starts: perMinute(240), Callbacks: perMinute(60), Passwords: perMinute(120), Resets: perMinute(60), Links: perMinute(120),
+			Checks:  perMinute(240),
+			Logouts: perMinute(240),
+		},
+	}
+	pages := &web.Handler{
+		Site:    site,
+		SignIn:  web.SignInPages{Site: site, Flow: flow},
+		SignOut: web.SignOutPages{Site: site, SignOuts: flow, Logouts: flow, Universal: flow},
+		Reset: web.ResetPages{
+			Site: site, Accounts: a.Accounts, LinkLifetime: local.Reset.LinkLifetime, RequireUsername: local.Reset.RequireUsername, MailFrom: cfg.Mail.Address(),
+		},
+		Account: web.AccountPages{
+			Site: site, OwnAccount: a.Accounts, OwnSessions: a.Sessions, TokenLifetime: cfg.Tokens.MaxLifetime, Find: a.Accounts.Find, StepUps: flow,
+			Notices: a.Accounts, Events: a.DB, Audit: a.Audit, ReportsTo: cfg.Branding.Support.Email != "" && cfg.Mail.Enabled(),
+		},
+		Factor: web.FactorPages{Site: site, StepUps: flow},
+		Help:   web.HelpPages{Site: site, Explain: provider.Explain, LockDuration: local.Lockout.Duration},
+		Keys:   func(context.Context) ([]byte, error) { return a.signer.JWKS(), nil },
+	}
+	if !a.Factors.Off() {
+		pages.SignIn.Passkeys, pages.Factor.Factors, pages.Account.OwnFactors = flow, flow, a.Factors
+	}
+	if cfg.Tokens.Enabled {
+		pages.Account.Tokens = a.Tokens
+	}
+	return pages
 }
 
 func perMinute(n int) *throttle.Limiter { return &throttle.Limiter{PerMinute: n} }

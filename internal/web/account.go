@@ -74,9 +74,36 @@ const (
 	fewEvents   = 3
 )
 
-// accountRoutes are the addresses of the person's own page.
-func (h *Handler) accountRoutes(at func(path string, get, post handlerFunc)) {
+// AccountPages are a person's own page and those below it: who they are, where they are signed in, what protects the account.
+type AccountPages struct {
+	*Site
+	// OwnAccount and OwnSessions are behind the pages; nil leaves the inner pages out.
+	OwnAccount  OwnAccount
+	OwnSessions OwnSessions
+	// OwnFactors are the person's second factors; nil has none.
+	OwnFactors OwnFactors
+	// Tokens are access tokens, TokenLifetime the longest that one may live; nil has none.
+	Tokens        OwnTokens
+	TokenLifetime time.Duration
+	// Find returns the accounts with an address, to tell people of a second one of their own; nil tells nobody.
+	Find func(ctx context.Context, address string) ([]*account.Account, error)
+	// StepUps ask whoever changes something for a fresh proof; nil asks nobody.
+	StepUps StepUps
+	// Notices mails what changed; nil mails nothing.
+	Notices Notices
+	// Events are shown to whom they concern; nil shows none.
+	Events audit.Reader
+	// Audit takes what people do here; nil forgets it.
+	Audit audit.Recorder
+	// ReportsTo is true where the support is told by mail when somebody locks their account.
+	ReportsTo bool
+}
+
+func (h *AccountPages) routes(at route) {
 	at("/account", h.account, nil)
+	if h.OwnFactors != nil {
+		h.factorRoutes(at)
+	}
 	if h.OwnAccount == nil {
 		return
 	}
@@ -94,16 +121,8 @@ func (h *Handler) accountRoutes(at func(path string, get, post handlerFunc)) {
 	at(l.path, h.showNotMeLink, h.notMeByLink)
 }
 
-// backTo leads whoever opens the address of a form, perhaps from the history, to its page.
-func (h *Handler) backTo(path string) handlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		redirect(w, r, h.below(path))
-		return nil
-	}
-}
-
 // fresh reports whether somebody may change what protects their account without proving once more who they are.
-func (h *Handler) fresh(r *http.Request, s *session.Session) (bool, error) {
+func (h *AccountPages) fresh(r *http.Request, s *session.Session) (bool, error) {
 	if h.StepUps == nil {
 		return true, nil
 	}
@@ -111,13 +130,13 @@ func (h *Handler) fresh(r *http.Request, s *session.Session) (bool, error) {
 }
 
 // stepUpURL is where they prove it, on the way to a page of ours.
-func (h *Handler) stepUpURL(back string) string {
+func (h *AccountPages) stepUpURL(back string) string {
 	return h.below("/factor/step-up", "return_to", h.Prefix+back)
 }
 
 // changing runs a change of somebody's own account if they have lately proven who they are; others are led to do that first, and then
 // to the page that the change belongs to, with what they typed.
-func (h *Handler) changing(back string, do func(http.ResponseWriter, *http.Request, *session.Session, url.Values) error) handlerFunc {
+func (h *AccountPages) changing(back string, do func(http.ResponseWriter, *http.Request, *session.Session, url.Values) error) handlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if err := allow(h.Limits.Links, r, fault.Next{Label: "Back to your account", Path: "/account"}); err != nil {
 			return err
@@ -142,7 +161,7 @@ func (h *Handler) changing(back string, do func(http.ResponseWriter, *http.Reque
 	}
 }
 
-func (h *Handler) account(w http.ResponseWriter, r *http.Request) error {
+func (h *AccountPages) account(w http.ResponseWriter, r *http.Request) error {
 	s, err := h.signedIn(w, r, "/account")
 	if err != nil || s == nil {
 		return err
@@ -183,7 +202,7 @@ func (h *Handler) account(w http.ResponseWriter, r *http.Request) error {
 
 // otherAccounts returns how one signs in to other accounts with the address of a session. It is told only where the session's address is
 // beyond doubt: of a mailed invitation, or of a domain that belongs to the provider itself. Anywhere else a provider could be asked who is here.
-func (h *Handler) otherAccounts(r *http.Request, s *session.Session) ([]string, error) {
+func (h *AccountPages) otherAccounts(r *http.Request, s *session.Session) ([]string, error) {
 	if h.Find == nil || s.Email == "" {
 		return nil, nil
 	}
@@ -206,7 +225,7 @@ func (h *Handler) otherAccounts(r *http.Request, s *session.Session) ([]string, 
 }
 
 // ownPassword says where the password is changed.
-func (h *Handler) ownPassword(data *accountPage, s *session.Session) {
+func (h *AccountPages) ownPassword(data *accountPage, s *session.Session) {
 	if data.Local {
 		data.ChangeURL = h.localChangeURL()
 		return
@@ -220,12 +239,12 @@ func (h *Handler) ownPassword(data *accountPage, s *session.Session) {
 }
 
 // localChangeURL is where a password of ours is changed.
-func (h *Handler) localChangeURL() string {
+func (h *Site) localChangeURL() string {
 	return h.below("/sign-in/change-password", "return_to", h.Prefix+"/account")
 }
 
 // ownFactors lists the second steps; those that are not allowed any more and those that only stand in are left out.
-func (h *Handler) ownFactors(r *http.Request, data *accountPage, s *session.Session) error {
+func (h *AccountPages) ownFactors(r *http.Request, data *accountPage, s *session.Session) error {
 	if h.OwnFactors == nil {
 		return nil
 	}
@@ -239,7 +258,7 @@ func (h *Handler) ownFactors(r *http.Request, data *accountPage, s *session.Sess
 }
 
 // managedFactors describes factors for their owner.
-func (h *Handler) managedFactors(all []mfa.Enrolment) []managed {
+func (h *AccountPages) managedFactors(all []mfa.Enrolment) []managed {
 	var out []managed
 	for _, e := range all {
 		info, err := h.OwnFactors.Info(e.Kind)

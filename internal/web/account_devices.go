@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"crmgate/internal/account"
 	"crmgate/internal/audit"
 	"crmgate/internal/fault"
 	"crmgate/internal/mfa"
@@ -42,7 +41,7 @@ type devicesPage struct {
 	NotYet bool
 }
 
-func (h *Handler) showDevices(w http.ResponseWriter, r *http.Request) error {
+func (h *AccountPages) showDevices(w http.ResponseWriter, r *http.Request) error {
 	s, err := h.signedIn(w, r, "/account/devices")
 	if err != nil || s == nil {
 		return err
@@ -67,7 +66,7 @@ func (h *Handler) showDevices(w http.ResponseWriter, r *http.Request) error {
 }
 
 // ownSessions describes sessions for their owner, this one first and then what was used last.
-func (h *Handler) ownSessions(all []*session.Session, this *session.Session) []ownSession {
+func (h *AccountPages) ownSessions(all []*session.Session, this *session.Session) []ownSession {
 	var out []ownSession
 	for _, s := range all {
 		o := ownSession{
@@ -98,18 +97,7 @@ func ownDevices(all []mfa.Device, this *session.Session) []ownDevice {
 	return out
 }
 
-// providerName is what people know a provider by; empty for a password of ours.
-func (h *Handler) providerName(id string) string {
-	if id == account.OwnerLocal {
-		return ""
-	}
-	if p, ok := h.Realms.Get(id); ok {
-		return p.Info().Name
-	}
-	return id
-}
-
-func (h *Handler) endSession(w http.ResponseWriter, r *http.Request, s *session.Session, f url.Values) error {
+func (h *AccountPages) endSession(w http.ResponseWriter, r *http.Request, s *session.Session, f url.Values) error {
 	id := f.Get("id")
 	if id == s.ID {
 		redirect(w, r, h.below("/sign-out"))
@@ -126,7 +114,7 @@ func (h *Handler) endSession(w http.ResponseWriter, r *http.Request, s *session.
 	return nil
 }
 
-func (h *Handler) endOthers(w http.ResponseWriter, r *http.Request, s *session.Session, _ url.Values) error {
+func (h *AccountPages) endOthers(w http.ResponseWriter, r *http.Request, s *session.Session, _ url.Values) error {
 	if err := h.OwnSessions.EndAccount(r.Context(), s.AccountID, s.ID); err != nil {
 		return err
 	}
@@ -135,7 +123,7 @@ func (h *Handler) endOthers(w http.ResponseWriter, r *http.Request, s *session.S
 	return nil
 }
 
-func (h *Handler) forgetOwnDevice(w http.ResponseWriter, r *http.Request, s *session.Session, f url.Values) error {
+func (h *AccountPages) forgetOwnDevice(w http.ResponseWriter, r *http.Request, s *session.Session, f url.Values) error {
 	if h.OwnFactors == nil || f.Get("id") == "" {
 		return fault.New(fault.Invalid, "The form did not arrive as it should. Please go back and send it again.").WithReason("no_device")
 	}
@@ -147,7 +135,7 @@ func (h *Handler) forgetOwnDevice(w http.ResponseWriter, r *http.Request, s *ses
 }
 
 // record notes what somebody did to their own account.
-func (h *Handler) record(r *http.Request, s *session.Session, e audit.Event) {
+func (h *AccountPages) record(r *http.Request, s *session.Session, e audit.Event) {
 	if h.Audit == nil {
 		return
 	}

@@ -45,7 +45,7 @@ func ownKinds() []audit.Kind {
 	}
 }
 
-func (h *Handler) showHistory(w http.ResponseWriter, r *http.Request) error {
+func (h *AccountPages) showHistory(w http.ResponseWriter, r *http.Request) error {
 	s, err := h.signedIn(w, r, "/account/history")
 	if err != nil || s == nil {
 		return err
@@ -58,7 +58,7 @@ func (h *Handler) showHistory(w http.ResponseWriter, r *http.Request) error {
 }
 
 // events returns the newest events of somebody's own account.
-func (h *Handler) events(r *http.Request, s *session.Session, most int) ([]happened, error) {
+func (h *AccountPages) events(r *http.Request, s *session.Session, most int) ([]happened, error) {
 	if h.Events == nil {
 		return nil, nil
 	}
@@ -74,7 +74,7 @@ func (h *Handler) events(r *http.Request, s *session.Session, most int) ([]happe
 }
 
 // describe says in plain words what an event was. What a stranger wrote stands in none of them.
-func (h *Handler) describe(e audit.Event, owner string) happened {
+func (h *AccountPages) describe(e audit.Event, owner string) happened {
 	d := happened{At: e.Time, Address: e.Address}
 	if e.UserAgent != "" {
 		d.Browser = audit.Browser(e.UserAgent)
@@ -101,7 +101,7 @@ func (h *Handler) describe(e audit.Event, owner string) happened {
 }
 
 // howWords says what somebody signed in with.
-func (h *Handler) howWords(e audit.Event) string {
+func (h *AccountPages) howWords(e audit.Event) string {
 	if e.Provider != account.OwnerLocal && e.Provider != "" {
 		return "with " + h.providerName(e.Provider)
 	}

@@ -21,7 +21,7 @@ type namePage struct {
 	NotYet bool
 }
 
-func (h *Handler) showName(w http.ResponseWriter, r *http.Request) error {
+func (h *AccountPages) showName(w http.ResponseWriter, r *http.Request) error {
 	s, err := h.signedIn(w, r, "/account/name")
 	if err != nil || s == nil {
 		return err
@@ -43,7 +43,7 @@ func (h *Handler) showName(w http.ResponseWriter, r *http.Request) error {
 }
 
 // staleURL is stepUpURL where somebody has to go there before they may change something, and "" otherwise.
-func (h *Handler) staleURL(r *http.Request, s *session.Session, back string) (string, error) {
+func (h *AccountPages) staleURL(r *http.Request, s *session.Session, back string) (string, error) {
 	fresh, err := h.fresh(r, s)
 	if err != nil || fresh {
 		return "", err
@@ -54,7 +54,7 @@ func (h *Handler) staleURL(r *http.Request, s *session.Session, back string) (st
 	return h.stepUpURL(back), nil
 }
 
-func (h *Handler) rename(w http.ResponseWriter, r *http.Request, s *session.Session, f url.Values) error {
+func (h *AccountPages) rename(w http.ResponseWriter, r *http.Request, s *session.Session, f url.Values) error {
 	a, err := h.OwnAccount.Rename(r.Context(), s.AccountID, f.Get("name"))
 	var said *fault.Error
 	if fault.Is(err, fault.Invalid) && errors.As(err, &said) {

@@ -33,7 +33,7 @@ type notMePage struct {
 	Support bool
 }
 
-func (h *Handler) notMePage(a *account.Account) notMePage {
+func (h *AccountPages) notMePage(a *account.Account) notMePage {
 	p := notMePage{Email: a.Email, Local: a.Owner == account.OwnerLocal, Provider: h.providerName(a.Owner), Support: h.ReportsTo}
 	if p.Email == "" {
 		p.Email = a.Username
@@ -46,7 +46,7 @@ func (h *Handler) notMePage(a *account.Account) notMePage {
 }
 
 // showNotMe asks somebody who is signed in. Nobody has to prove anything first: locking one's own account must be quick.
-func (h *Handler) showNotMe(w http.ResponseWriter, r *http.Request) error {
+func (h *AccountPages) showNotMe(w http.ResponseWriter, r *http.Request) error {
 	s, err := h.signedIn(w, r, "/account/not-me")
 	if err != nil || s == nil {
 		return err
@@ -56,7 +56,7 @@ func (h *Handler) showNotMe(w http.ResponseWriter, r *http.Request) error {
 	return h.Pages.Render(w, r, http.StatusOK, "not_me", p)
 }
 
-func (h *Handler) notMe(w http.ResponseWriter, r *http.Request) error {
+func (h *AccountPages) notMe(w http.ResponseWriter, r *http.Request) error {
 	if _, err := form(w, r); err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (h *Handler) notMe(w http.ResponseWriter, r *http.Request) error {
 }
 
 // showNotMeLink asks before anything happens: mail scanners open links, and press no buttons.
-func (h *Handler) showNotMeLink(w http.ResponseWriter, r *http.Request) error {
+func (h *AccountPages) showNotMeLink(w http.ResponseWriter, r *http.Request) error {
 	l := notMeLink()
 	if err := allow(h.Limits.Links, r, l.gone.Next); err != nil {
 		return err
@@ -88,7 +88,7 @@ func (h *Handler) showNotMeLink(w http.ResponseWriter, r *http.Request) error {
 
 // notMeByLink locks an account. Nobody signs in for that: whoever is locked out by an intruder must be able to do it, and all that somebody
 // else who reads the mail could do with it is to lock the account as well.
-func (h *Handler) notMeByLink(w http.ResponseWriter, r *http.Request) error {
+func (h *AccountPages) notMeByLink(w http.ResponseWriter, r *http.Request) error {
 	l := notMeLink()
 	if err := allow(h.Limits.Links, r, l.gone.Next); err != nil {
 		return err
@@ -112,7 +112,7 @@ func (h *Handler) notMeByLink(w http.ResponseWriter, r *http.Request) error {
 }
 
 // peekNotice returns the token of the request's cookie and the account behind it.
-func (h *Handler) peekNotice(w http.ResponseWriter, r *http.Request, l link) (secret string, a *account.Account, err error) {
+func (h *AccountPages) peekNotice(w http.ResponseWriter, r *http.Request, l link) (secret string, a *account.Account, err error) {
 	cookies := r.CookiesNamed(h.linkCookieName(l))
 	if len(cookies) != 1 || !token.WellFormed(cookies[0].Value) {
 		// Also where somebody planted a second cookie: which of the two is ours cannot be told.

@@ -107,9 +107,10 @@ func (o *own) in(w *world, provider string) *own {
 	other := *s
 	other.ID, other.UserAgent, other.LastSeen = "session-2", "<b>odd</b>", ownNow.Add(-time.Hour)
 	o.owner, o.sessions = provider, []*session.Session{&other, s}
-	w.Sessions, w.OwnAccount, w.OwnSessions, w.Events, w.Audit = fakeSessions{s: s}, o, ownSessions{o}, o, o
-	w.Tokens, w.TokenLifetime = ownTokens{o}, 365*24*time.Hour
-	w.Factors, w.OwnFactors, w.StepUps, w.Notices = &o.fakeFactors, &o.fakeFactors, &o.fakeFactors, &o.fakeFactors
+	w.Sessions, w.Account.OwnAccount, w.Account.OwnSessions, w.Account.Events, w.Account.Audit = fakeSessions{s: s}, o, ownSessions{o}, o, o
+	w.Account.Tokens, w.Account.TokenLifetime = ownTokens{o}, 365*24*time.Hour
+	o.serve(w.Handler)
+	w.Account.Notices = &o.fakeFactors
 	w.Now = func() time.Time { return ownNow }
 	return o
 }
@@ -168,13 +169,13 @@ var ownPages = map[string]struct {
 	"history, empty":      {"GET", "/_gate/account/history", "", "local", nil, 200, false, []string{"Nothing yet"}},
 	"tokens":              {"GET", "/_gate/account/tokens", "", "local", everything, 200, false, []string{"May read /api/**", "May read and change everything that you may", "ended", "Revoke"}},
 	"tokens, none, stale": {"GET", "/_gate/account/tokens", "", "local", stale, 200, false, []string{"You have none"}},
-	"tokens, short lives": {"GET", "/_gate/account/tokens", "", "local", func(w *world, _ *own) { w.TokenLifetime = time.Hour }, 200, false, []string{"1 hour"}},
-	"tokens, off":         {"GET", "/_gate/account/tokens", "", "local", func(w *world, _ *own) { w.Tokens = nil }, 404, false, []string{"switched off"}},
+	"tokens, short lives": {"GET", "/_gate/account/tokens", "", "local", func(w *world, _ *own) { w.Account.TokenLifetime = time.Hour }, 200, false, []string{"1 hour"}},
+	"tokens, off":         {"GET", "/_gate/account/tokens", "", "local", func(w *world, _ *own) { w.Account.Tokens = nil }, 404, false, []string{"switched off"}},
 	"token made":          {"POST", "/_gate/account/tokens", "name=import&paths=/api/**&days=7", "local", nil, 200, false, []string{"cmg_SECRET", "never shown again", "https://crm.example.com/api/"}},
 	"token, bad": {"POST", "/_gate/account/tokens", "name=+&paths=%3Cscript%3E&days=7&write=1", "local", func(_ *world, o *own) { o.fail = fault.New(fault.Invalid, "Give it a name.") }, 422, true,
 		[]string{"Give it a name."}},
 	"not me":                      {"GET", "/_gate/account/not-me", "", "local", stale, 200, false, []string{"Your password no longer works", "It was me: leave it open"}},
-	"not me, of a provider":       {"GET", "/_gate/account/not-me", "", "contoso", func(w *world, _ *own) { w.ReportsTo = true }, 200, false, []string{"Nobody gets in with Contoso either", "The help desk is told"}},
+	"not me, of a provider":       {"GET", "/_gate/account/not-me", "", "contoso", func(w *world, _ *own) { w.Account.ReportsTo = true }, 200, false, []string{"Nobody gets in with Contoso either", "The help desk is told"}},
 	"not me, done":                {"POST", "/_gate/account/not-me", "x=1", "local", stale, 200, false, []string{"Your account is locked", "send you a link for a new password"}},
 	"not me, done for a provider": {"POST", "/_gate/account/not-me", "x=1", "contoso", nil, 200, false, []string{"Change your password at Contoso"}},
 	"not me by link":              {"GET", "/_gate/not-me", "", "local", nil, 200, false, []string{"Lock your account?", "ann@contoso.com"}},

@@ -65,12 +65,12 @@ type lifetime struct {
 }
 
 // ownTokens returns somebody's live tokens.
-func (h *Handler) ownTokens(r *http.Request, s *session.Session) ([]bearer.Token, error) {
+func (h *AccountPages) ownTokens(r *http.Request, s *session.Session) ([]bearer.Token, error) {
 	all, err := h.Tokens.List(r.Context(), s.AccountID)
 	return slices.DeleteFunc(all, func(t bearer.Token) bool { return !h.now().Before(t.ExpiresAt) }), err
 }
 
-func (h *Handler) showTokens(w http.ResponseWriter, r *http.Request) error {
+func (h *AccountPages) showTokens(w http.ResponseWriter, r *http.Request) error {
 	s, err := h.signedIn(w, r, "/account/tokens")
 	if err != nil || s == nil {
 		return err
@@ -89,7 +89,7 @@ func (h *Handler) showTokens(w http.ResponseWriter, r *http.Request) error {
 var errNoTokens = fault.New(fault.NotFound, "Access tokens are switched off here.").WithReason("tokens_off").WithNext(fault.Next{Label: "Back to your account", Path: "/account"})
 
 // tokensPage fills in what every form of the page shows.
-func (h *Handler) tokensPage(w http.ResponseWriter, r *http.Request, s *session.Session, status int, data tokensPage, days int) error {
+func (h *AccountPages) tokensPage(w http.ResponseWriter, r *http.Request, s *session.Session, status int, data tokensPage, days int) error {
 	if h.Tokens == nil {
 		return errNoTokens
 	}
@@ -147,7 +147,7 @@ func scopeWords(t bearer.Token) string {
 
 func readMethods() []string { return []string{"GET", "HEAD"} }
 
-func (h *Handler) createToken(w http.ResponseWriter, r *http.Request, s *session.Session, f url.Values) error {
+func (h *AccountPages) createToken(w http.ResponseWriter, r *http.Request, s *session.Session, f url.Values) error {
 	if h.Tokens == nil {
 		return errNoTokens
 	}
@@ -200,7 +200,7 @@ func examplePath(paths []string) string {
 	return path
 }
 
-func (h *Handler) revokeToken(w http.ResponseWriter, r *http.Request, s *session.Session, f url.Values) error {
+func (h *AccountPages) revokeToken(w http.ResponseWriter, r *http.Request, s *session.Session, f url.Values) error {
 	if h.Tokens == nil {
 		return errNoTokens
 	}

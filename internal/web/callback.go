@@ -10,7 +10,7 @@ import (
 
 // callback takes what a provider sent back, by GET or as a form (response_mode=form_post). Every parameter is passed on as often as
 // it came: refusing repeated ones is the provider's check.
-func (h *Handler) callback(w http.ResponseWriter, r *http.Request) error {
+func (h *SignInPages) callback(w http.ResponseWriter, r *http.Request) error {
 	params, err := h.callbackParams(w, r)
 	if err == nil {
 		var step signin.Step
@@ -28,7 +28,7 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) error {
 	return h.down(err, signin.Request{Provider: r.PathValue("provider")})
 }
 
-func (h *Handler) callbackParams(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+func (h *SignInPages) callbackParams(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	const sentence = "The answer of your sign-in page did not arrive as it should. Please sign in again."
 	if r.Method == http.MethodPost {
 		defer hurry(w)()

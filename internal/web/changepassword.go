@@ -59,11 +59,11 @@ func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request) error {
 }
 
 // changeURL is where a directory's password is changed here.
-func (h *Handler) changeURL(info identity.Info) string {
+func (h *Site) changeURL(info identity.Info) string {
 	return h.below("/sign-in/change-password", "provider", info.ID)
 }
 
-func (h *Handler) showChange(w http.ResponseWriter, r *http.Request) error {
+func (h *SignInPages) showChange(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	req := signin.Request{Provider: q.Get("provider"), ReturnTo: returnTo(q)}
 	// Who cannot be looked up is shown the page as a stranger is.
@@ -84,7 +84,7 @@ func nameOf(s *session.Session) string {
 	return s.Email
 }
 
-func (h *Handler) changePage(req signin.Request) changePasswordPage {
+func (h *SignInPages) changePage(req signin.Request) changePasswordPage {
 	p := changePasswordPage{Identifier: req.Identifier, ReturnTo: req.ReturnTo, BackURL: h.below("/sign-in", "return_to", req.ReturnTo)}
 	if known, ok := h.Realms.Get(req.Provider); ok {
 		info := known.Info()
@@ -95,7 +95,7 @@ func (h *Handler) changePage(req signin.Request) changePasswordPage {
 
 // mustChange answers a sign-in with the right password that needs a new one first. By then the password is known to be right, so
 // saying so tells a stranger nothing.
-func (h *Handler) mustChange(w http.ResponseWriter, r *http.Request, step signin.Step, req signin.Request, must *identity.MustChange) error {
+func (h *SignInPages) mustChange(w http.ResponseWriter, r *http.Request, step signin.Step, req signin.Request, must *identity.MustChange) error {
 	var said *fault.Error
 	if !errors.As(must, &said) {
 		return must
@@ -114,7 +114,7 @@ func (h *Handler) mustChange(w http.ResponseWriter, r *http.Request, step signin
 	return h.Pages.Render(w, r, http.StatusForbidden, "change_password", page)
 }
 
-func (h *Handler) elsewhere(w http.ResponseWriter, r *http.Request, status int, info identity.Info, notice string) error {
+func (h *SignInPages) elsewhere(w http.ResponseWriter, r *http.Request, status int, info identity.Info, notice string) error {
 	return h.Pages.Render(w, r, status, "change_elsewhere", elsewherePage{
 		Name: info.Name, Notice: notice, ChangeURL: info.Password.ChangeURL, ResetURL: info.Password.ResetURL, Help: info.Password.Help,
 		SignInURL: h.below("/sign-in"),
@@ -125,7 +125,7 @@ func (h *Handler) elsewhere(w http.ResponseWriter, r *http.Request, status int, 
 const wrongCurrent = "That name and current password do not belong together. Check both and try again. After several wrong tries changing pauses " +
 	"for a while, also with the right password."
 
-func (h *Handler) change(w http.ResponseWriter, r *http.Request) error {
+func (h *SignInPages) change(w http.ResponseWriter, r *http.Request) error {
 	if err := allow(h.Limits.Passwords, r, fault.NextSignIn); err != nil {
 		return err
 	}

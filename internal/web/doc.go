@@ -3,7 +3,7 @@
 // and their passwords are package account.
 //
 // Decisions:
-//   - Addresses are registered without methods and Handler.on picks the method: with a catch-all for unknown addresses,
+//   - Addresses are registered without methods and Site.on picks the method: with a catch-all for unknown addresses,
 //     http.ServeMux would answer a wrong method with 404.
 //   - A mailed link moves its token into a cookie of its own page and redirects at once: the token stays in no address bar, history,
 //     log or Referer, and opening the link uses nothing up, so mail scanners do no harm.

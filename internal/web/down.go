@@ -12,7 +12,7 @@ import (
 
 // down makes more of a provider that cannot be reached: whose trouble it is, the same way again without losing where the person was going, and
 // the other ways in. Every other error stays as it is.
-func (h *Handler) down(err error, req signin.Request) error {
+func (h *SignInPages) down(err error, req signin.Request) error {
 	var f *fault.Error
 	if !errors.As(err, &f) || f.Reason != identity.ReasonUnreachable {
 		return err

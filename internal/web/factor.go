@@ -19,7 +19,6 @@ import (
 type Factors interface {
 	FactorChecks
 	FactorEnrolments
-	Passkeys
 }
 
 // FactorChecks ask for a factor.
@@ -56,14 +55,6 @@ type StepUps interface {
 	Fresh(r *http.Request, s *session.Session) (bool, error)
 }
 
-// Passkeys sign people in without a password.
-type Passkeys interface {
-	// PasskeyChallenge returns what the sign-in page needs; empty where there are none.
-	PasskeyChallenge(w http.ResponseWriter, r *http.Request) (sealed, options string, err error)
-	// Passkey verifies the answer; a wrong one is mfa.ErrWrong.
-	Passkey(w http.ResponseWriter, r *http.Request, sealed string, req signin.Request, form url.Values) (signin.Step, error)
-}
-
 // factorPage is the Data of the pages "factor_<kind>", for a check and for an enrolment.
 type factorPage struct {
 	// Enrol is true for the page that sets the factor up.
@@ -95,8 +86,16 @@ type codesPage struct {
 	MadeAt         time.Time
 }
 
-// factorRoutes are the addresses of second factors.
-func (h *Handler) factorRoutes(at func(path string, get, post handlerFunc)) {
+// FactorPages ask for second factors, set them up, and ask for a fresh proof.
+type FactorPages struct {
+	*Site
+	// Factors runs the steps; nil leaves second factors out.
+	Factors Factors
+	// StepUps ask for a fresh proof, also where there are no second factors; nil leaves that page out.
+	StepUps StepUps
+}
+
+func (h *FactorPages) routes(at route) {
 	if h.StepUps != nil {
 		at("/factor/step-up", h.showStepUp, h.confirmPassword)
 	}
@@ -108,16 +107,10 @@ func (h *Handler) factorRoutes(at func(path string, get, post handlerFunc)) {
 	at("/factor/enrol", h.showEnrol, h.beginEnrol)
 	at("/factor/enrol/{kind}", h.showEnrolment, h.confirmEnrol)
 	at("/factor/skip", h.backTo("/account"), h.skipEnrol)
-	at("/factor/passkey", nil, h.passkey)
-	at("/factor/manage", h.showFactors, nil)
-	at("/factor/rename", h.backTo("/factor/manage"), h.changing("/factor/manage", h.renameFactor))
-	at("/factor/remove", h.showRemoveFactor, h.changing("/factor/manage", h.removeFactor))
-	at("/factor/recovery", h.showRecovery, h.changing("/factor/manage", h.newRecovery))
-	at("/factor/forget", h.backTo("/factor/manage"), h.changing("/factor/manage", h.forgetDevice))
 }
 
 // step goes on to what the flow decided.
-func (h *Handler) step(w http.ResponseWriter, r *http.Request, next signin.Step, added bool) error {
+func (h *FactorPages) step(w http.ResponseWriter, r *http.Request, next signin.Step, added bool) error {
 	if next.Kind == signin.StepDone {
 		h.remember(w, next.Used)
 	}
@@ -131,7 +124,7 @@ func (h *Handler) step(w http.ResponseWriter, r *http.Request, next signin.Step,
 	return nil
 }
 
-func (h *Handler) showFactor(w http.ResponseWriter, r *http.Request) error {
+func (h *FactorPages) showFactor(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	if q.Get("step") == "" {
 		redirect(w, r, h.below("/factor/manage"))
@@ -140,7 +133,7 @@ func (h *Handler) showFactor(w http.ResponseWriter, r *http.Request) error {
 	return h.renderFactor(w, r, http.StatusOK, q.Get("step"), mfa.Kind(q.Get("use")), "")
 }
 
-func (h *Handler) renderFactor(w http.ResponseWriter, r *http.Request, status int, ticket string, kind mfa.Kind, problem string) error {
+func (h *FactorPages) renderFactor(w http.ResponseWriter, r *http.Request, status int, ticket string, kind mfa.Kind, problem string) error {
 	p, err := h.Factors.Factor(r, ticket, kind)
 	if err != nil {
 		return err
@@ -169,7 +162,7 @@ func signInReturn(to string) string {
 	return to
 }
 
-func (h *Handler) checkFactor(w http.ResponseWriter, r *http.Request) error {
+func (h *FactorPages) checkFactor(w http.ResponseWriter, r *http.Request) error {
 	if err := allow(h.Limits.Passwords, r, fault.NextSignIn); err != nil {
 		return err
 	}
@@ -227,7 +220,7 @@ func wrongAnswer(kind mfa.Kind, err error) (status int, problem string) {
 	return 0, ""
 }
 
-func (h *Handler) sendFactor(w http.ResponseWriter, r *http.Request) error {
+func (h *FactorPages) sendFactor(w http.ResponseWriter, r *http.Request) error {
 	if err := allow(h.Limits.Starts, r, fault.NextSignIn); err != nil {
 		return err
 	}
@@ -244,38 +237,6 @@ func (h *Handler) sendFactor(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return h.step(w, r, next, false)
-}
-
-// offerPasskey lets the sign-in page offer passkeys. Where that fails the page is shown without.
-func (h *Handler) offerPasskey(w http.ResponseWriter, r *http.Request, data *signInPage) {
-	if h.Factors == nil {
-		return
-	}
-	if sealed, options, err := h.Factors.PasskeyChallenge(w, r); err == nil {
-		data.Challenge, data.PasskeyOptions = sealed, options
-	}
-}
-
-// passkey signs somebody in with a passkey alone.
-func (h *Handler) passkey(w http.ResponseWriter, r *http.Request) error {
-	if err := allow(h.Limits.Passwords, r, fault.NextSignIn); err != nil {
-		return err
-	}
-	f, err := form(w, r)
-	if err != nil {
-		return err
-	}
-	req := signin.Request{ReturnTo: returnTo(f)}
-	next, err := h.Factors.Passkey(w, r, f.Get("challenge"), req, f)
-	if errors.Is(err, mfa.ErrWrong) {
-		data := h.signInPage(req, "That passkey does not open an account here. Sign in another way, then add it on your account's page.")
-		h.offerPasskey(w, r, &data)
-		return h.Pages.Render(w, r, http.StatusUnauthorized, "sign_in", data)
-	}
-	if err != nil {
-		return err
-	}
-	return h.next(w, r, next, req)
 }
 
 // untilDay writes the end of a grace for people.

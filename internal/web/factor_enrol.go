@@ -27,12 +27,12 @@ type offered struct {
 	Name, About string
 }
 
-func (h *Handler) showEnrol(w http.ResponseWriter, r *http.Request) error {
+func (h *FactorPages) showEnrol(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	return h.renderChoices(w, r, http.StatusOK, q.Get("step"), q.Get("return_to"), "", "")
 }
 
-func (h *Handler) renderChoices(w http.ResponseWriter, r *http.Request, status int, ticket, back, phone, problem string) error {
+func (h *FactorPages) renderChoices(w http.ResponseWriter, r *http.Request, status int, ticket, back, phone, problem string) error {
 	p, next, err := h.Factors.EnrolChoices(r, ticket, back)
 	if err != nil {
 		return err
@@ -49,14 +49,14 @@ func (h *Handler) renderChoices(w http.ResponseWriter, r *http.Request, status i
 }
 
 // cancelEnrol is where somebody goes who does not set anything up after all.
-func (h *Handler) cancelEnrol(p signin.EnrolPage) string {
+func (h *FactorPages) cancelEnrol(p signin.EnrolPage) string {
 	if p.SignIn {
 		return h.below("/sign-in")
 	}
 	return h.below("/factor/manage")
 }
 
-func (h *Handler) beginEnrol(w http.ResponseWriter, r *http.Request) error {
+func (h *FactorPages) beginEnrol(w http.ResponseWriter, r *http.Request) error {
 	if err := allow(h.Limits.Starts, r, fault.NextSignIn); err != nil {
 		return err
 	}
@@ -75,11 +75,11 @@ func (h *Handler) beginEnrol(w http.ResponseWriter, r *http.Request) error {
 	return h.step(w, r, next, false)
 }
 
-func (h *Handler) showEnrolment(w http.ResponseWriter, r *http.Request) error {
+func (h *FactorPages) showEnrolment(w http.ResponseWriter, r *http.Request) error {
 	return h.renderEnrolment(w, r, http.StatusOK, r.URL.Query().Get("step"), "")
 }
 
-func (h *Handler) renderEnrolment(w http.ResponseWriter, r *http.Request, status int, ticket, problem string) error {
+func (h *FactorPages) renderEnrolment(w http.ResponseWriter, r *http.Request, status int, ticket, problem string) error {
 	p, err := h.Factors.Enrolment(r, ticket, mfa.Kind(r.PathValue("kind")))
 	if err != nil {
 		return err
@@ -89,7 +89,7 @@ func (h *Handler) renderEnrolment(w http.ResponseWriter, r *http.Request, status
 	return h.Pages.Render(w, r, status, "factor_"+string(p.Kind), data)
 }
 
-func (h *Handler) confirmEnrol(w http.ResponseWriter, r *http.Request) error {
+func (h *FactorPages) confirmEnrol(w http.ResponseWriter, r *http.Request) error {
 	if err := allow(h.Limits.Passwords, r, fault.NextSignIn); err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (h *Handler) confirmEnrol(w http.ResponseWriter, r *http.Request) error {
 	return h.step(w, r, next, true)
 }
 
-func (h *Handler) skipEnrol(w http.ResponseWriter, r *http.Request) error {
+func (h *FactorPages) skipEnrol(w http.ResponseWriter, r *http.Request) error {
 	f, err := form(w, r)
 	if err != nil {
 		return err

@@ -11,7 +11,6 @@ import (
 
 	"crmgate/internal/fault"
 	"crmgate/internal/mfa"
-	"crmgate/internal/page"
 	"crmgate/internal/session"
 )
 
@@ -70,26 +69,16 @@ type removePage struct {
 	Last bool
 }
 
-// signedIn returns the caller's session, or answers by leading to sign-in.
-func (h *Handler) signedIn(w http.ResponseWriter, r *http.Request, back string) (*session.Session, error) {
-	s, err := h.Sessions.Lookup(r)
-	if err != nil {
-		return nil, fmt.Errorf("look up session: %w", err)
-	}
-	if s == nil && !page.Navigation(r) {
-		return nil, h.signInRequired(w)
-	}
-	if s == nil {
-		unsent := ""
-		if r.Method == http.MethodPost {
-			unsent = "1"
-		}
-		redirect(w, r, h.below("/sign-in", "return_to", h.Prefix+back, "unsent", unsent))
-	}
-	return s, nil
+// factorRoutes are the addresses of a person's second factors.
+func (h *AccountPages) factorRoutes(at route) {
+	at("/factor/manage", h.showFactors, nil)
+	at("/factor/rename", h.backTo("/factor/manage"), h.changing("/factor/manage", h.renameFactor))
+	at("/factor/remove", h.showRemoveFactor, h.changing("/factor/manage", h.removeFactor))
+	at("/factor/recovery", h.showRecovery, h.changing("/factor/manage", h.newRecovery))
+	at("/factor/forget", h.backTo("/factor/manage"), h.changing("/factor/manage", h.forgetDevice))
 }
 
-func (h *Handler) showFactors(w http.ResponseWriter, r *http.Request) error {
+func (h *AccountPages) showFactors(w http.ResponseWriter, r *http.Request) error {
 	s, err := h.signedIn(w, r, "/factor/manage")
 	if err != nil || s == nil {
 		return err
@@ -124,7 +113,7 @@ func (h *Handler) showFactors(w http.ResponseWriter, r *http.Request) error {
 	return h.Pages.Render(w, r, http.StatusOK, "factor_manage", data)
 }
 
-func (h *Handler) renameFactor(w http.ResponseWriter, r *http.Request, s *session.Session, f url.Values) error {
+func (h *AccountPages) renameFactor(w http.ResponseWriter, r *http.Request, s *session.Session, f url.Values) error {
 	if err := h.OwnFactors.Rename(r.Context(), s.AccountID, f.Get("id"), f.Get("name")); err != nil {
 		return err
 	}
@@ -133,7 +122,7 @@ func (h *Handler) renameFactor(w http.ResponseWriter, r *http.Request, s *sessio
 }
 
 // showRemoveFactor asks; nothing is removed by opening an address.
-func (h *Handler) showRemoveFactor(w http.ResponseWriter, r *http.Request) error {
+func (h *AccountPages) showRemoveFactor(w http.ResponseWriter, r *http.Request) error {
 	s, err := h.signedIn(w, r, "/factor/manage")
 	if err != nil || s == nil {
 		return err
@@ -161,7 +150,7 @@ func (h *Handler) showRemoveFactor(w http.ResponseWriter, r *http.Request) error
 	return h.Pages.Render(w, r, http.StatusOK, "factor_remove", removePage{ID: all[i].ID, Name: all[i].Name, Last: len(left) == 0})
 }
 
-func (h *Handler) removeFactor(w http.ResponseWriter, r *http.Request, s *session.Session, f url.Values) error {
+func (h *AccountPages) removeFactor(w http.ResponseWriter, r *http.Request, s *session.Session, f url.Values) error {
 	e, err := h.OwnFactors.Remove(r.Context(), s.AccountID, f.Get("id"))
 	if err != nil {
 		return err
@@ -171,18 +160,18 @@ func (h *Handler) removeFactor(w http.ResponseWriter, r *http.Request, s *sessio
 	return nil
 }
 
-func (h *Handler) notice(r *http.Request, s *session.Session, what string) {
+func (h *AccountPages) notice(r *http.Request, s *session.Session, what string) {
 	if h.Notices != nil {
 		h.Notices.FactorChanged(r.Context(), s.AccountID, what, "")
 	}
 }
 
-func (h *Handler) showRecovery(w http.ResponseWriter, r *http.Request) error {
+func (h *AccountPages) showRecovery(w http.ResponseWriter, r *http.Request) error {
 	redirect(w, r, h.below("/factor/manage"))
 	return nil
 }
 
-func (h *Handler) newRecovery(w http.ResponseWriter, r *http.Request, s *session.Session, _ url.Values) error {
+func (h *AccountPages) newRecovery(w http.ResponseWriter, r *http.Request, s *session.Session, _ url.Values) error {
 	codes, err := h.OwnFactors.NewRecoveryCodes(r.Context(), s.AccountID)
 	if err != nil {
 		return err
@@ -191,7 +180,7 @@ func (h *Handler) newRecovery(w http.ResponseWriter, r *http.Request, s *session
 	return h.Pages.Render(w, r, http.StatusOK, "factor_codes", codesPage{Codes: codes, Continue: h.below("/factor/manage"), Who: cmp.Or(s.Email, s.Username), SignInURL: h.BaseURL + "/sign-in", MadeAt: h.now()})
 }
 
-func (h *Handler) forgetDevice(w http.ResponseWriter, r *http.Request, s *session.Session, f url.Values) error {
+func (h *AccountPages) forgetDevice(w http.ResponseWriter, r *http.Request, s *session.Session, f url.Values) error {
 	id := f.Get("id")
 	if id == "" && f.Get("all") == "" {
 		return fault.New(fault.Invalid, "The form did not arrive as it should. Please go back and send it again.").WithReason("no_device")

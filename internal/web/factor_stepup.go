@@ -17,7 +17,7 @@ type confirmPage struct {
 	URL            string
 }
 
-func (h *Handler) showStepUp(w http.ResponseWriter, r *http.Request) error {
+func (h *FactorPages) showStepUp(w http.ResponseWriter, r *http.Request) error {
 	next, confirm, err := h.StepUps.StepUp(r, r.URL.Query().Get("return_to"))
 	if err != nil {
 		return err
@@ -25,14 +25,14 @@ func (h *Handler) showStepUp(w http.ResponseWriter, r *http.Request) error {
 	return h.stepOrConfirm(w, r, http.StatusOK, next, confirm, "")
 }
 
-func (h *Handler) stepOrConfirm(w http.ResponseWriter, r *http.Request, status int, next signin.Step, c *signin.Confirm, problem string) error {
+func (h *FactorPages) stepOrConfirm(w http.ResponseWriter, r *http.Request, status int, next signin.Step, c *signin.Confirm, problem string) error {
 	if c == nil || next.URL != "" {
 		return h.step(w, r, next, false)
 	}
 	return h.Pages.Render(w, r, status, "factor_confirm", confirmPage{Who: c.Who, Provider: c.Provider, ReturnTo: c.ReturnTo, Problem: problem, Password: c.Password, Rule: c.Rule, URL: c.URL})
 }
 
-func (h *Handler) confirmPassword(w http.ResponseWriter, r *http.Request) error {
+func (h *FactorPages) confirmPassword(w http.ResponseWriter, r *http.Request) error {
 	if err := allow(h.Limits.Passwords, r, fault.NextSignIn); err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ import (
 	"crmgate/internal/realtest"
 	"crmgate/internal/session"
 	"crmgate/internal/signin"
+	"crmgate/internal/web"
 )
 
 // fakeFactors shows what it is told and keeps what it was asked.
@@ -135,8 +136,15 @@ func (f *fakeFactors) ForgetDevice(_ context.Context, who, id string) error {
 	f.note("forget", who, id)
 	return f.err
 }
+
+// serve is behind every page that has to do with second factors.
+func (f *fakeFactors) serve(h *web.Handler) {
+	h.SignIn.Passkeys, h.Factor.Factors, h.Factor.StepUps, h.Account.StepUps, h.Account.OwnFactors = f, f, f, f, f
+}
+
 func (f *fakeFactors) in(w *world) *world {
-	w.Factors, w.OwnFactors, w.StepUps, w.Notices = f, f, f, f
+	f.serve(w.Handler)
+	w.Account.Notices = f
 	return w
 }
 func asAnn(w *world) { w.Sessions = fakeSessions{s: annSession(account.OwnerLocal)} }
@@ -365,7 +373,7 @@ func TestPasskeysAreOfferedAgain(t *testing.T) {
 	for name, step := range map[string]signin.StepKind{"nothing typed": 0, "no way in": signin.StepUnknown} {
 		w := newWorld(t)
 		f := &fakeFactors{}
-		w.Factors, w.OwnFactors, w.StepUps = f, f, f
+		f.serve(w.Handler)
 		w.flow.step.Kind = step
 		body := "identifier=a@b.example"
 		if step == 0 {

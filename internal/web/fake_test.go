@@ -176,9 +176,11 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 	}
 	realms := identity.NewRealms(fakeProvider(contoso), fakeProvider(fabrikam), fakeProvider(directory), fakeProvider(staff))
 	w := &world{flow: &fakeFlow{}, accounts: &fakeAccounts{realms: realms}, log: log}
+	site := &web.Site{Sessions: fakeSessions{}, Realms: realms, Pages: pages, Prefix: "/_gate", BaseURL: "https://crm.example.com/_gate", Local: true, MailedReset: true}
 	w.Handler = &web.Handler{
-		Flow: w.flow, Accounts: w.accounts, Sessions: fakeSessions{}, Realms: realms, Pages: pages, Prefix: "/_gate", BaseURL: "https://crm.example.com/_gate",
-		Local: true, MailedReset: true, LinkLifetime: 30 * time.Minute, LockDuration: 20 * time.Minute, MailFrom: "no-reply@example.com",
+		Site: site, SignIn: web.SignInPages{Site: site, Flow: w.flow}, SignOut: web.SignOutPages{Site: site, SignOuts: w.flow},
+		Reset:   web.ResetPages{Site: site, Accounts: w.accounts, LinkLifetime: 30 * time.Minute, MailFrom: "no-reply@example.com"},
+		Account: web.AccountPages{Site: site}, Factor: web.FactorPages{Site: site}, Help: web.HelpPages{Site: site, LockDuration: 20 * time.Minute},
 	}
 	for _, c := range change {
 		c(w)

@@ -28,7 +28,7 @@ const (
 var answerParams = []string{"code", "state", "iss", "error", "error_description"}
 
 // carry answers a posted response whose browser is not known by sending the browser here again with it. It reports whether it has done so.
-func (h *Handler) carry(w http.ResponseWriter, r *http.Request, params url.Values, err error) bool {
+func (h *SignInPages) carry(w http.ResponseWriter, r *http.Request, params url.Values, err error) bool {
 	var f *fault.Error
 	provider, _ := h.Realms.Get(r.PathValue("provider"))
 	switch {
@@ -56,7 +56,7 @@ func (h *Handler) carry(w http.ResponseWriter, r *http.Request, params url.Value
 }
 
 // carried returns the response that a request brings in the cookie; ok is false for every other request.
-func (h *Handler) carried(w http.ResponseWriter, r *http.Request) (params url.Values, ok bool) {
+func (h *SignInPages) carried(w http.ResponseWriter, r *http.Request) (params url.Values, ok bool) {
 	if r.Method == http.MethodPost || r.URL.RawQuery != answerQuery {
 		return nil, false
 	}
@@ -72,7 +72,7 @@ func (h *Handler) carried(w http.ResponseWriter, r *http.Request) (params url.Va
 	return params, true
 }
 
-func (h *Handler) answerCookie(r *http.Request, value string, maxAge int) *http.Cookie {
+func (h *SignInPages) answerCookie(r *http.Request, value string, maxAge int) *http.Cookie {
 	name := answerCookie
 	if h.Secure {
 		name = "__Secure-" + name

@@ -11,15 +11,11 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"crmgate/internal/account"
 	"crmgate/internal/audit"
 	"crmgate/internal/fault"
-	"crmgate/internal/identity"
 	"crmgate/internal/page"
-	"crmgate/internal/session"
 	"crmgate/internal/signin"
 	"crmgate/internal/throttle"
-	"crmgate/internal/token"
 )
 
 const (
@@ -31,96 +27,23 @@ const (
 	maxReturnTo = 4 << 10
 )
 
-// Sessions finds the caller's session; session.Manager is one.
-type Sessions interface {
-	// Lookup returns the live session of a request, nil where there is none; an error means that nobody can know.
-	Lookup(r *http.Request) (*session.Session, error)
-	// Pace decides whether a browser may be sent to a provider without a click, and counts it.
-	Pace(w http.ResponseWriter, r *http.Request) session.Pace
-}
-
 // Handler serves the gateway's own pages.
 type Handler struct {
-	Flow Flow
-	// Logouts takes the providers' logout messages; nil answers them with 404.
-	Logouts Logouts
-	// Universal takes requests to end all sessions of a person; nil answers them with 404.
-	Universal UniversalLogouts
-	Accounts  Accounts
-	Sessions  Sessions
-	Realms    *identity.Realms
-	Pages     *page.Pages
-	// Prefix is server.path_prefix.
-	Prefix string
-	// BaseURL is public_url plus path_prefix, for addresses that programs read.
-	BaseURL string
-	// Secure is true where the public address is https.
-	Secure bool
-	// Direct is the id of the redirect provider that is the only way in; the sign-in page then goes straight on to it.
-	// Empty shows the page.
-	Direct string
-	// Local offers local passwords in the help.
-	Local bool
-	// MailedReset is true where a forgotten local password is reset by mail: local reset is on and mail is, too.
-	MailedReset bool
-	// LinkLifetime is how long a mailed reset link works; zero is not mentioned.
-	LinkLifetime time.Duration
-	// Explain finds what is known about an error code in a text that somebody typed; nil offers no such help.
-	Explain func(text string) (identity.Advice, bool)
-	// Now is the clock; nil is time.Now.
-	Now func() time.Time
-	// StepUps ask whoever changes their own account for a fresh proof, also where there are no second factors; nil asks nobody.
-	StepUps StepUps
-	// Factors and OwnFactors are second factors; nil has none. Notices mails what changed; nil mails nothing.
-	Factors    Factors
-	OwnFactors OwnFactors
-	Notices    Notices
-	// Sealer seals the current password of somebody who must choose a new one, until they have; nil lets it be typed again.
-	Sealer *token.Sealer
-	// LockDuration is how long an account stays locked after wrong passwords; zero is not mentioned.
-	LockDuration time.Duration
-	// RequireUsername makes the reset form ask for the user name as well.
-	RequireUsername bool
-	// MailFrom is the address that mails come from, to be allowed through filters; empty is not mentioned.
-	MailFrom string
-	Limits   Limits
-	// OwnAccount and OwnSessions are behind the person's own page; nil leaves its inner pages out.
-	OwnAccount  OwnAccount
-	OwnSessions OwnSessions
-	// Find returns the accounts with an address, to tell people of a second one of their own; nil tells nobody.
-	Find func(ctx context.Context, address string) ([]*account.Account, error)
-	// Events are shown to whom they concern; nil shows none.
-	Events audit.Reader
-	// Audit takes what people do on their own page; nil forgets it.
-	Audit audit.Recorder
-	// Tokens are access tokens, TokenLifetime the longest that one may live; nil has none.
-	Tokens        OwnTokens
-	TokenLifetime time.Duration
-	// ReportsTo is true where the support is told by mail when somebody locks their account.
-	ReportsTo bool
+	*Site
+	SignIn  SignInPages
+	SignOut SignOutPages
+	Reset   ResetPages
+	Account AccountPages
+	Factor  FactorPages
+	Help    HelpPages
 	// Keys returns the JWK Set of the assertion keys; nil gives 404.
 	Keys func(context.Context) ([]byte, error)
 }
 
-// Limits are the requests per minute of one client address. A nil limiter does not limit.
-type Limits struct {
-	// Starts counts begun sign-ins.
-	Starts *throttle.Limiter
-	// Callbacks counts failed callbacks.
-	Callbacks *throttle.Limiter
-	// Passwords counts sent passwords.
-	Passwords *throttle.Limiter
-	// Resets counts requests for a reset.
-	Resets *throttle.Limiter
-	// Checks counts passwords that are looked at while they are typed.
-	Checks *throttle.Limiter
-	// Links counts one-time links opened and used.
-	Links *throttle.Limiter
-	// Logouts counts bad logout tokens, and front-channel requests.
-	Logouts *throttle.Limiter
-}
-
 type handlerFunc = func(http.ResponseWriter, *http.Request) error
+
+// route registers an address below the prefix; a nil method is not allowed there.
+type route = func(path string, get, post handlerFunc)
 
 // Routes serves every address below Prefix, and /.well-known/change-password.
 func (h *Handler) Routes() http.Handler {
@@ -129,31 +52,12 @@ func (h *Handler) Routes() http.Handler {
 
 	at("", h.index, nil)
 	at("/{$}", h.index, nil)
-	at("/sign-in", h.showSignIn, h.signIn)
-	at("/sign-in/password", h.showPassword, h.password)
-	at("/sign-in/change-password", h.showChange, h.change)
-	at("/sign-in/{provider}", h.startProvider, nil)
-	at("/callback/{provider}", h.callback, h.callback)
-	at("/reset", h.showReset, h.reset)
-	at("/reset/set", h.showSet(resetLink()), h.set(resetLink()))
-	at("/reset/{token}", h.openLink(resetLink()), nil)
-	at("/invite/set", h.showSet(inviteLink()), h.set(inviteLink()))
-	at("/invite/{token}", h.openLink(inviteLink()), nil)
-	at("/withdraw", h.showWithdraw, h.withdraw)
-	at("/withdraw/{token}", h.openLink(withdrawLink()), nil)
-	at("/password-check", nil, asProgram(h.checkPassword))
-	at("/sign-out", h.showSignOut, h.signOut)
-	at("/signed-out", h.signedOut, nil)
-	if h.Logouts != nil {
-		at("/logout/backchannel/{provider}", nil, asProgram(h.backChannel))
-		at("/logout/frontchannel/{provider}", h.frontChannel, nil)
-	}
-	if h.Universal != nil {
-		at("/logout/universal/{provider}", nil, asProgram(h.universalLogout))
-	}
-	at("/help", h.help, nil)
-	h.accountRoutes(at)
-	h.factorRoutes(at)
+	h.SignIn.routes(at)
+	h.SignOut.routes(at)
+	h.Reset.routes(at)
+	h.Account.routes(at)
+	h.Factor.routes(at)
+	h.Help.routes(at)
 	at("/session", asProgram(h.session), nil)
 	at("/jwks.json", asProgram(h.keys), nil)
 	at("/client-jwks.json", asProgram(h.clientKeys), nil)
@@ -166,28 +70,6 @@ func (h *Handler) Routes() http.Handler {
 		return fault.New(fault.NotFound, "This page does not exist. Perhaps the address is mistyped or the page has moved.")
 	}))
 	return mux
-}
-
-// on serves an address with the methods it has. What it answers is never kept by a cache unless the handler says so.
-func (h *Handler) on(get, post handlerFunc) http.Handler {
-	var allow []string
-	if get != nil {
-		allow = append(allow, http.MethodGet, http.MethodHead)
-	}
-	if post != nil {
-		allow = append(allow, http.MethodPost)
-	}
-	return h.Pages.Handle(func(w http.ResponseWriter, r *http.Request) error {
-		w.Header().Set("Cache-Control", "no-store")
-		switch {
-		case !slices.Contains(allow, r.Method):
-			h.Pages.MethodNotAllowed(w, r, allow...)
-			return nil
-		case r.Method == http.MethodPost:
-			return post(w, r)
-		}
-		return get(w, r)
-	})
 }
 
 // asProgram makes failures of an address for programs JSON, unless a browser navigated to it.
@@ -293,36 +175,4 @@ func returnTo(v url.Values) string {
 		return ""
 	}
 	return to
-}
-
-// below returns an address below the prefix with the parameters that are not empty.
-func (h *Handler) below(path string, pairs ...string) string {
-	q := url.Values{}
-	for i := 0; i+1 < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			q.Set(pairs[i], pairs[i+1])
-		}
-	}
-	if len(q) == 0 {
-		return h.Prefix + path
-	}
-	return h.Prefix + path + "?" + q.Encode()
-}
-
-// infos describes all providers in their order.
-func (h *Handler) infos() []identity.Info {
-	var out []identity.Info
-	for _, p := range h.Realms.All() {
-		out = append(out, p.Info())
-	}
-	return out
-}
-
-// provider describes the provider of a session; ok is false for local sessions and for a provider that is configured no more.
-func (h *Handler) provider(s *session.Session) (info identity.Info, ok bool) {
-	p, ok := h.Realms.Get(s.Provider)
-	if !ok {
-		return info, false
-	}
-	return p.Info(), true
 }

@@ -4,10 +4,22 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"crmgate/internal/account"
 	"crmgate/internal/identity"
 )
+
+// HelpPages say where passwords are reset and changed, and what an error code means.
+type HelpPages struct {
+	*Site
+	// Explain finds what is known about an error code in a text that somebody typed; nil offers no such help.
+	Explain func(text string) (identity.Advice, bool)
+	// LockDuration is how long an account stays locked after wrong passwords; zero is not mentioned.
+	LockDuration time.Duration
+}
+
+func (h *HelpPages) routes(at route) { at("/help", h.help, nil) }
 
 // helpPage is the Data of the page "help".
 type helpPage struct {
@@ -44,7 +56,7 @@ type helpButton struct {
 	Away       bool
 }
 
-func (h *Handler) help(w http.ResponseWriter, r *http.Request) error {
+func (h *HelpPages) help(w http.ResponseWriter, r *http.Request) error {
 	data := helpPage{Local: h.Local, Reset: h.MailedReset, Codes: h.Explain != nil}
 	if h.LockDuration > 0 {
 		data.LockDuration = account.Lifetime(h.LockDuration)
@@ -72,7 +84,7 @@ func (h *Handler) help(w http.ResponseWriter, r *http.Request) error {
 }
 
 // answer puts advice into the words of the providers that are set up here.
-func (h *Handler) answer(a identity.Advice, infos []identity.Info) *codeAnswer {
+func (h *HelpPages) answer(a identity.Advice, infos []identity.Info) *codeAnswer {
 	var users []identity.Info
 	for _, info := range infos {
 		if slices.Contains(a.Kinds, info.Kind) {

@@ -19,7 +19,7 @@ const (
 )
 
 // remember keeps on the device, and nowhere else, how somebody signed in. It proves nothing: it fills in a field.
-func (h *Handler) remember(w http.ResponseWriter, used signin.Way) {
+func (h *Site) remember(w http.ResponseWriter, used signin.Way) {
 	if used.Provider == "" || used.Identifier == "" {
 		return
 	}
@@ -30,7 +30,7 @@ func (h *Handler) remember(w http.ResponseWriter, used signin.Way) {
 }
 
 // lastUsed returns the way that was used last on this device; what does not look like one, or names a way that is gone, is none.
-func (h *Handler) lastUsed(r *http.Request) (used signin.Way, name string, ok bool) {
+func (h *Site) lastUsed(r *http.Request) (used signin.Way, name string, ok bool) {
 	cookies := r.CookiesNamed(h.lastUsedName())
 	if len(cookies) != 1 || len(cookies[0].Value) > maxLastUsed {
 		return used, "", false
@@ -54,20 +54,20 @@ func (h *Handler) lastUsed(r *http.Request) (used signin.Way, name string, ok bo
 }
 
 // forget removes it: "not you?".
-func (h *Handler) forget(w http.ResponseWriter, r *http.Request) {
+func (h *Site) forget(w http.ResponseWriter, r *http.Request) {
 	if len(r.CookiesNamed(h.lastUsedName())) > 0 {
 		http.SetCookie(w, h.lastUsedCookie("", -1))
 	}
 }
 
-func (h *Handler) lastUsedName() string {
+func (h *Site) lastUsedName() string {
 	if h.Secure {
 		return "__Secure-" + lastUsedCookie
 	}
 	return lastUsedCookie
 }
 
-func (h *Handler) lastUsedCookie(value string, maxAge int) *http.Cookie {
+func (h *Site) lastUsedCookie(value string, maxAge int) *http.Cookie {
 	return &http.Cookie{Name: h.lastUsedName(), Value: value, Path: h.Prefix + "/", MaxAge: maxAge,
 		HttpOnly: true, Secure: h.Secure, SameSite: http.SameSiteLaxMode}
 }

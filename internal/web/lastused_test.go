@@ -55,7 +55,7 @@ func TestLastUsedFillsInTheReset(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
-			w.RequireUsername = tt.username
+			w.Reset.RequireUsername = tt.username
 			rec := w.do("GET", "/_gate/reset", "", func(r *http.Request) {
 				r.AddCookie(&http.Cookie{Name: "crmgate_last", Value: base64.RawURLEncoding.EncodeToString([]byte(tt.used))})
 			})

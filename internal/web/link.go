@@ -60,7 +60,7 @@ type donePage struct {
 }
 
 // openLink moves the token out of the address before anything is shown. Nothing is used up.
-func (h *Handler) openLink(l link) handlerFunc {
+func (h *Site) openLink(l link) handlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if err := allow(h.Limits.Links, r, l.gone.Next); err != nil {
 			return err
@@ -76,7 +76,7 @@ func (h *Handler) openLink(l link) handlerFunc {
 	}
 }
 
-func (h *Handler) showSet(l link) handlerFunc {
+func (h *ResetPages) showSet(l link) handlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if err := allow(h.Limits.Links, r, l.gone.Next); err != nil {
 			return err
@@ -89,7 +89,7 @@ func (h *Handler) showSet(l link) handlerFunc {
 	}
 }
 
-func (h *Handler) set(l link) handlerFunc {
+func (h *ResetPages) set(l link) handlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if err := allow(h.Limits.Links, r, l.gone.Next); err != nil {
 			return err
@@ -139,7 +139,7 @@ func check(password, again string) (problem string, mismatch bool) {
 }
 
 // peek returns the token of the request's cookie and the account behind it.
-func (h *Handler) peek(w http.ResponseWriter, r *http.Request, l link) (secret string, a *account.Account, err error) {
+func (h *ResetPages) peek(w http.ResponseWriter, r *http.Request, l link) (secret string, a *account.Account, err error) {
 	cookies := r.CookiesNamed(h.linkCookieName(l))
 	if len(cookies) != 1 || !token.WellFormed(cookies[0].Value) {
 		// Also where somebody planted a second cookie: which of the two is ours cannot be told.
@@ -153,7 +153,7 @@ func (h *Handler) peek(w http.ResponseWriter, r *http.Request, l link) (secret s
 }
 
 // gone turns a token that is no good into the page that says so, and removes the cookie. Other errors stay what they are.
-func (h *Handler) gone(w http.ResponseWriter, l link, err error) error {
+func (h *Site) gone(w http.ResponseWriter, l link, err error) error {
 	if !fault.Is(err, fault.Expired) && !fault.Is(err, fault.NotFound) {
 		return fmt.Errorf("use one-time link: %w", err)
 	}
@@ -164,21 +164,21 @@ func (h *Handler) gone(w http.ResponseWriter, l link, err error) error {
 	return fault.Wrap(l.gone.Kind, l.gone.Sentence, err).WithReason(l.gone.Reason).WithNext(l.gone.Next)
 }
 
-func (h *Handler) newPasswordPage(r *http.Request, l link, a *account.Account) newPasswordPage {
+func (h *ResetPages) newPasswordPage(r *http.Request, l link, a *account.Account) newPasswordPage {
 	return newPasswordPage{
 		Action: h.Prefix + l.path + "/set", Name: a.Name, Username: a.SignInName(h.Realms),
 		Invitation: l.purpose == account.ForInvitation, MinLength: h.Accounts.MinLength(r.Context(), a),
 	}
 }
 
-func (h *Handler) linkCookieName(l link) string {
+func (h *Site) linkCookieName(l link) string {
 	if h.Secure {
 		return "__Secure-" + l.cookie
 	}
 	return l.cookie
 }
 
-func (h *Handler) linkCookie(l link, value string, maxAge int) *http.Cookie {
+func (h *Site) linkCookie(l link, value string, maxAge int) *http.Cookie {
 	return &http.Cookie{
 		Name: h.linkCookieName(l), Value: value, Path: h.Prefix + l.path, MaxAge: maxAge,
 		HttpOnly: true, Secure: h.Secure, SameSite: http.SameSiteLaxMode,

@@ -19,7 +19,7 @@ type Logouts interface {
 }
 
 // backChannel takes a logout token from the provider's server. What it says is the token's alone; no cookie and no origin counts.
-func (h *Handler) backChannel(w http.ResponseWriter, r *http.Request) error {
+func (h *SignOutPages) backChannel(w http.ResponseWriter, r *http.Request) error {
 	f, err := form(w, r)
 	if err == nil && len(f["logout_token"]) == 0 {
 		err = fault.New(fault.Invalid, "There is no logout token in this form.").WithReason("logout_token_missing")
@@ -39,7 +39,7 @@ func (h *Handler) backChannel(w http.ResponseWriter, r *http.Request) error {
 }
 
 // frontChannel takes a request that the provider's sign-out page makes this browser send, in a frame and mostly without cookies.
-func (h *Handler) frontChannel(w http.ResponseWriter, r *http.Request) error {
+func (h *SignOutPages) frontChannel(w http.ResponseWriter, r *http.Request) error {
 	if err := allow(h.Limits.Logouts, r, fault.Next{}); err != nil {
 		return err
 	}

@@ -66,7 +66,7 @@ func TestBackChannel(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w, l := newWorld(t), &fakeLogouts{}
-			w.Logouts = l
+			w.SignOut.Logouts = l
 			edits := []func(*http.Request){fromServer}
 			if tt.edit != nil {
 				edits = append(edits, tt.edit)
@@ -100,7 +100,7 @@ func TestFrontChannel(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w, l := newWorld(t), &fakeLogouts{}
-			w.Logouts = l
+			w.SignOut.Logouts = l
 			rec := w.do("GET", "/_gate/logout/frontchannel/contoso"+tt.query, "", func(r *http.Request) {
 				r.Header.Set("Sec-Fetch-Dest", "iframe")
 				r.Header.Set("Sec-Fetch-Site", "cross-site")
@@ -124,7 +124,7 @@ func TestLogoutMethods(t *testing.T) {
 	if rec := w.do("POST", "/_gate/logout/backchannel/contoso", "logout_token=good"); rec.Code != 404 {
 		t.Errorf("without anybody to take it: %d", rec.Code)
 	}
-	w.Logouts = &fakeLogouts{}
+	w.SignOut.Logouts = &fakeLogouts{}
 	for target, allow := range map[string]string{"/_gate/logout/backchannel/contoso": "POST", "/_gate/logout/frontchannel/contoso": "GET, HEAD"} {
 		if rec := w.do("DELETE", target, ""); rec.Code != 405 || rec.Header().Get("Allow") != allow {
 			t.Errorf("%s: %d, Allow %q", target, rec.Code, rec.Header().Get("Allow"))
@@ -135,7 +135,7 @@ func TestLogoutMethods(t *testing.T) {
 // TestLogoutLimit: good tokens are not counted, however many people a provider signs out at once.
 func TestLogoutLimit(t *testing.T) {
 	w := newWorld(t)
-	w.Logouts, w.Limits.Logouts = &fakeLogouts{}, &throttle.Limiter{PerMinute: 3}
+	w.SignOut.Logouts, w.Limits.Logouts = &fakeLogouts{}, &throttle.Limiter{PerMinute: 3}
 	send := func(token string) int {
 		return w.do("POST", "/_gate/logout/backchannel/contoso", "logout_token="+token, fromServer).Code
 	}
@@ -151,7 +151,7 @@ func TestLogoutLimit(t *testing.T) {
 
 func TestSignedOutAtTheProvider(t *testing.T) {
 	w := newWorld(t)
-	w.Logouts = &fakeLogouts{}
+	w.SignOut.Logouts = &fakeLogouts{}
 	there := "and so has the one at Contoso"
 	for state, want := range map[string]bool{"good": true, "bad": false, "": false} {
 		body := w.do("GET", "/_gate/signed-out?state="+state, "").Body.String()

@@ -28,7 +28,7 @@ func TestOtherAccountIsTold(t *testing.T) {
 			w := newWorld(t)
 			o := (&own{}).in(w, tt.provider)
 			o.sessions[1].Email = tt.email
-			w.Find = func(context.Context, string) ([]*account.Account, error) { return tt.found, nil }
+			w.Account.Find = func(context.Context, string) ([]*account.Account, error) { return tt.found, nil }
 			words := parse(t, w.do("GET", "/_gate/account", "").Body.String()).words()
 			if told := strings.Contains(words, "another account"); told != (tt.want != "") || !strings.Contains(words, tt.want) {
 				t.Errorf("no %q in %s", tt.want, words)

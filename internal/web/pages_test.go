@@ -55,7 +55,7 @@ func explains(v *world) {
 	known := contoso
 	known.Kind = "entra"
 	v.Realms = identity.NewRealms(fakeProvider(known), fakeProvider(fabrikam))
-	v.Explain = func(text string) (identity.Advice, bool) {
+	v.Help.Explain = func(text string) (identity.Advice, bool) {
 		return identity.Advice{Code: "AADSTS50055", Kinds: []string{"entra"}, Vendor: "Microsoft", Title: "Your password has expired",
 			Text: "Your password at {name} has expired. Change it there, then sign in again.", Step: identity.StepChange,
 			ForIT: "Nothing to mend.", MoreURL: "https://login.microsoftonline.com/error?code=50055"}, text == "AADSTS50055"
@@ -104,13 +104,13 @@ var shows = map[string]struct {
 	"new password, done":        {"POST", "/_gate/reset/set", "password=correct+horse+battery&password_confirm=correct+horse+battery", nil, 200, false},
 	"invitation":                {"GET", "/_gate/invite/set", "", nil, 200, false},
 	"invitation, done":          {"POST", "/_gate/invite/set", "password=correct+horse+battery&password_confirm=correct+horse+battery", nil, 200, false},
-	"reset, user name too":      {"GET", "/_gate/reset", "", func(v *world) { v.RequireUsername = true }, 200, false},
+	"reset, user name too":      {"GET", "/_gate/reset", "", func(v *world) { v.Reset.RequireUsername = true }, 200, false},
 	"withdraw":                  {"GET", "/_gate/withdraw", "", nil, 200, false},
 	"withdrawn":                 {"POST", "/_gate/withdraw", "", nil, 200, false},
 	"link expired":              {"GET", "/_gate/reset/set", "", func(v *world) { v.accounts.used = true }, 410, false},
 	"sign-out":                  {"GET", "/_gate/sign-out", "", func(v *world) { v.Sessions = fakeSessions{s: annSession("contoso")} }, 200, false},
 	"signed out":                {"GET", "/_gate/signed-out", "", nil, 200, false},
-	"signed out there, too":     {"GET", "/_gate/signed-out?state=good", "", func(v *world) { v.Logouts = &fakeLogouts{} }, 200, false},
+	"signed out there, too":     {"GET", "/_gate/signed-out?state=good", "", func(v *world) { v.SignOut.Logouts = &fakeLogouts{} }, 200, false},
 	"sign-in, in circles": {"GET", "/_gate/sign-in?return_to=/deals", "", func(v *world) {
 		v.Direct, v.Sessions = "contoso", fakeSessions{pace: session.PaceLoop}
 	}, 200, false},
@@ -303,7 +303,7 @@ func TestHelpExplainsCodes(t *testing.T) {
 			}
 			w := newWorld(t)
 			w.Realms = identity.NewRealms(fakeProvider(one), fakeProvider(two))
-			w.Explain = func(text string) (identity.Advice, bool) {
+			w.Help.Explain = func(text string) (identity.Advice, bool) {
 				if text != "<b>typed</b>" {
 					t.Errorf("asked about %q", text)
 				}

@@ -20,7 +20,7 @@ type passwordPage struct {
 	BackURL string
 }
 
-func (h *Handler) passwordPage(req signin.Request, problem string) passwordPage {
+func (h *SignInPages) passwordPage(req signin.Request, problem string) passwordPage {
 	p := passwordPage{
 		Identifier: req.Identifier, Problem: problem, ReturnTo: req.ReturnTo, Remember: req.Remember,
 		BackURL: h.below("/sign-in", "return_to", req.ReturnTo),
@@ -33,7 +33,7 @@ func (h *Handler) passwordPage(req signin.Request, problem string) passwordPage 
 }
 
 // showPassword is for those who reload or type the address: the way in begins with the identifier.
-func (h *Handler) showPassword(w http.ResponseWriter, r *http.Request) error {
+func (h *SignInPages) showPassword(w http.ResponseWriter, r *http.Request) error {
 	redirect(w, r, h.below("/sign-in", "return_to", returnTo(r.URL.Query())))
 	return nil
 }
@@ -42,7 +42,7 @@ func (h *Handler) showPassword(w http.ResponseWriter, r *http.Request) error {
 const wrongPassword = "That name and password do not belong together. Check both and try again. " +
 	"After several wrong tries sign-in pauses for a while, also with the right password."
 
-func (h *Handler) password(w http.ResponseWriter, r *http.Request) error {
+func (h *SignInPages) password(w http.ResponseWriter, r *http.Request) error {
 	if err := allow(h.Limits.Passwords, r, fault.NextSignIn); err != nil {
 		return err
 	}

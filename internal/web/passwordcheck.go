@@ -11,7 +11,7 @@ import (
 
 // checkPassword says what is wrong with a new password while it is typed. It answers about the password and the names that the page shows
 // beside it, and looks nobody up; what the person had before is judged when the password is set.
-func (h *Handler) checkPassword(w http.ResponseWriter, r *http.Request) error {
+func (h *ResetPages) checkPassword(w http.ResponseWriter, r *http.Request) error {
 	if err := allow(h.Limits.Checks, r, fault.NextHelp); err != nil {
 		return err
 	}

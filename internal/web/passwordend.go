@@ -23,7 +23,7 @@ type passwordEnd struct {
 }
 
 // passwordEnd returns what to say about the end of a session's company password, nil for nothing: it is not known, far away, or over.
-func (h *Handler) passwordEnd(s *session.Session) *passwordEnd {
+func (h *Site) passwordEnd(s *session.Session) *passwordEnd {
 	if s == nil || s.PasswordExpires.IsZero() {
 		return nil
 	}
@@ -44,16 +44,9 @@ func (h *Handler) passwordEnd(s *session.Session) *passwordEnd {
 
 // passwordURL returns where the company password of a session is changed: here where that is possible, else where the provider said it is for
 // this person, else what is known of the provider. May be empty.
-func (h *Handler) passwordURL(s *session.Session, info identity.Info) string {
+func (h *Site) passwordURL(s *session.Session, info identity.Info) string {
 	if info.Password.ChangeHere {
 		return h.changeURL(info)
 	}
 	return cmp.Or(s.PasswordChangeURL, info.Password.ChangeURL, info.Password.ResetURL)
-}
-
-func (h *Handler) now() time.Time {
-	if h.Now != nil {
-		return h.Now()
-	}
-	return time.Now()
 }

@@ -20,7 +20,7 @@ type provenPassword struct {
 }
 
 // prove seals the password of a sign-in that needs a new one first, for the form that asks for it. Empty lets it be typed again.
-func (h *Handler) prove(req signin.Request) string {
+func (h *SignInPages) prove(req signin.Request) string {
 	if h.Sealer == nil {
 		return ""
 	}
@@ -34,7 +34,7 @@ func (h *Handler) prove(req signin.Request) string {
 }
 
 // proven returns the password that prove has sealed; ok is false where it is another's, too old or not ours.
-func (h *Handler) proven(req signin.Request, sealed string) (password string, ok bool) {
+func (h *SignInPages) proven(req signin.Request, sealed string) (password string, ok bool) {
 	if h.Sealer == nil || sealed == "" {
 		return "", false
 	}

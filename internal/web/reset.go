@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"crmgate/internal/account"
@@ -28,6 +29,29 @@ type Accounts interface {
 	Weakness(ctx context.Context, password string, names ...string) error
 }
 
+// ResetPages lead whoever has no password, or has forgotten it, to a new one.
+type ResetPages struct {
+	*Site
+	Accounts Accounts
+	// LinkLifetime is how long a mailed reset link works; zero is not mentioned.
+	LinkLifetime time.Duration
+	// RequireUsername makes the reset form ask for the user name as well.
+	RequireUsername bool
+	// MailFrom is the address that mails come from, to be allowed through filters; empty is not mentioned.
+	MailFrom string
+}
+
+func (h *ResetPages) routes(at route) {
+	at("/reset", h.showReset, h.reset)
+	at("/reset/set", h.showSet(resetLink()), h.set(resetLink()))
+	at("/reset/{token}", h.openLink(resetLink()), nil)
+	at("/invite/set", h.showSet(inviteLink()), h.set(inviteLink()))
+	at("/invite/{token}", h.openLink(inviteLink()), nil)
+	at("/withdraw", h.showWithdraw, h.withdraw)
+	at("/withdraw/{token}", h.openLink(withdrawLink()), nil)
+	at("/password-check", nil, asProgram(h.checkPassword))
+}
+
 // resetPage is the Data of the pages "reset" and "reset_sent".
 type resetPage struct {
 	Identifier, Problem string
@@ -49,7 +73,7 @@ type providerPage struct {
 	SignInURL      string
 }
 
-func (h *Handler) showReset(w http.ResponseWriter, r *http.Request) error {
+func (h *ResetPages) showReset(w http.ResponseWriter, r *http.Request) error {
 	data := resetPage{AskUsername: h.RequireUsername}
 	// The sign-in page of this device shows the same name; nobody types it a second time.
 	if used, _, ok := h.lastUsed(r); ok && (!data.AskUsername || strings.Contains(used.Identifier, "@")) {
@@ -58,7 +82,7 @@ func (h *Handler) showReset(w http.ResponseWriter, r *http.Request) error {
 	return h.Pages.Render(w, r, http.StatusOK, "reset", data)
 }
 
-func (h *Handler) reset(w http.ResponseWriter, r *http.Request) error {
+func (h *ResetPages) reset(w http.ResponseWriter, r *http.Request) error {
 	if err := allow(h.Limits.Resets, r, fault.NextHelp); err != nil {
 		return err
 	}
@@ -101,7 +125,7 @@ func clip(s string, n int) string {
 	return s
 }
 
-func (h *Handler) providerPage(info identity.Info) providerPage {
+func (h *ResetPages) providerPage(info identity.Info) providerPage {
 	p := providerPage{Name: info.Name, ResetURL: info.Password.ResetURL, Help: info.Password.Help, Redirects: info.Redirects, SignInURL: h.below("/sign-in")}
 	if info.Redirects {
 		p.SignInURL = h.below("/sign-in/" + info.ID)

@@ -223,13 +223,13 @@ func TestLifetimeInWords(t *testing.T) {
 		90 * time.Minute: "for 90 minutes", time.Minute: "for 1 minute", 10 * time.Second: "for 10 seconds", 24 * time.Hour: "for 24 hours",
 	} {
 		w := newWorld(t)
-		w.LinkLifetime = d
+		w.Reset.LinkLifetime = d
 		if words := parse(t, w.do("POST", "/_gate/reset", "identifier=ann").Body.String()).words(); !strings.Contains(words, "works once, "+want+".") {
 			t.Errorf("%v: no %q in %s", d, want, words)
 		}
 	}
 	w := newWorld(t)
-	w.LinkLifetime = 0
+	w.Reset.LinkLifetime = 0
 	if words := parse(t, w.do("POST", "/_gate/reset", "identifier=ann").Body.String()).words(); strings.Contains(words, "works once") {
 		t.Errorf("a lifetime is named that nobody gave: %s", words)
 	}

@@ -46,7 +46,7 @@ func (h *Handler) session(w http.ResponseWriter, r *http.Request) error {
 }
 
 // signInRequired is the answer to a program without a session.
-func (h *Handler) signInRequired(w http.ResponseWriter) error {
+func (h *Site) signInRequired(w http.ResponseWriter) error {
 	return writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "sign_in_required", "sign_in_url": h.BaseURL + "/sign-in"})
 }
 

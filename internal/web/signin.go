@@ -20,8 +20,25 @@ type Flow interface {
 	ChangePassword(w http.ResponseWriter, r *http.Request, req signin.Request) (signin.Step, error)
 	// Callback finishes a sign-in at a provider.
 	Callback(w http.ResponseWriter, r *http.Request, providerID string, params url.Values) (signin.Step, error)
-	// SignOut ends the session and returns where the browser goes next.
-	SignOut(w http.ResponseWriter, r *http.Request) (string, error)
+}
+
+// SignInPages are the ways in: the sign-in page, passwords, providers and what they send back, and passkeys.
+type SignInPages struct {
+	*Site
+	Flow Flow
+	// Passkeys sign people in without a password; nil has none.
+	Passkeys Passkeys
+}
+
+func (h *SignInPages) routes(at route) {
+	at("/sign-in", h.showSignIn, h.signIn)
+	at("/sign-in/password", h.showPassword, h.password)
+	at("/sign-in/change-password", h.showChange, h.change)
+	at("/sign-in/{provider}", h.startProvider, nil)
+	at("/callback/{provider}", h.callback, h.callback)
+	if h.Passkeys != nil {
+		at("/factor/passkey", nil, h.passkey)
+	}
 }
 
 // way is one button to a provider.
@@ -49,7 +66,7 @@ type signInPage struct {
 // lastUsedWay is shown above the field that it fills in. Provider is empty for a password of our own.
 type lastUsedWay struct{ Identifier, Provider string }
 
-func (h *Handler) showSignIn(w http.ResponseWriter, r *http.Request) error {
+func (h *SignInPages) showSignIn(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	req := signin.Request{ReturnTo: returnTo(q), SelectAccount: q.Get("switch") != ""}
 	if h.Direct != "" {
@@ -81,7 +98,7 @@ type signInLoopPage struct {
 
 // sendOn sends the browser to the only provider there is, unless the person should click first: after a sign-out, or where the browser
 // comes back again and again.
-func (h *Handler) sendOn(w http.ResponseWriter, r *http.Request, req signin.Request) (done bool, err error) {
+func (h *SignInPages) sendOn(w http.ResponseWriter, r *http.Request, req signin.Request) (done bool, err error) {
 	pace := session.PaceGo
 	if !req.SelectAccount { // that was a click
 		pace = h.Sessions.Pace(w, r)
@@ -100,7 +117,7 @@ func (h *Handler) sendOn(w http.ResponseWriter, r *http.Request, req signin.Requ
 	return true, h.begin(w, r, req)
 }
 
-func (h *Handler) signInPage(req signin.Request, problem string) signInPage {
+func (h *SignInPages) signInPage(req signin.Request, problem string) signInPage {
 	data := signInPage{Identifier: req.Identifier, Problem: problem, ReturnTo: req.ReturnTo, Switch: req.SelectAccount}
 	for _, info := range h.infos() {
 		if info.Redirects {
@@ -111,22 +128,13 @@ func (h *Handler) signInPage(req signin.Request, problem string) signInPage {
 }
 
 // signInAgain shows the page with what is wrong, and every way in that it had before.
-func (h *Handler) signInAgain(w http.ResponseWriter, r *http.Request, req signin.Request, problem string) error {
+func (h *SignInPages) signInAgain(w http.ResponseWriter, r *http.Request, req signin.Request, problem string) error {
 	data := h.signInPage(req, problem)
 	h.offerPasskey(w, r, &data)
 	return h.Pages.Render(w, r, http.StatusUnprocessableEntity, "sign_in", data)
 }
 
-// startURL is the address that starts a provider.
-func (h *Handler) startURL(id string, req signin.Request) string {
-	pick := ""
-	if req.SelectAccount {
-		pick = "1"
-	}
-	return h.below("/sign-in/"+url.PathEscape(id), "return_to", req.ReturnTo, "switch", pick)
-}
-
-func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) error {
+func (h *SignInPages) signIn(w http.ResponseWriter, r *http.Request) error {
 	if err := allow(h.Limits.Starts, r, fault.NextSignIn); err != nil {
 		return err
 	}
@@ -148,13 +156,13 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) error {
 }
 
 // startProvider starts one provider directly.
-func (h *Handler) startProvider(w http.ResponseWriter, r *http.Request) error {
+func (h *SignInPages) startProvider(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	return h.begin(w, r, signin.Request{Provider: r.PathValue("provider"), ReturnTo: returnTo(q), SelectAccount: q.Get("switch") != "", ForceLogin: q.Get("again") != ""})
 }
 
 // begin starts a sign-in at a provider.
-func (h *Handler) begin(w http.ResponseWriter, r *http.Request, req signin.Request) error {
+func (h *SignInPages) begin(w http.ResponseWriter, r *http.Request, req signin.Request) error {
 	if err := allow(h.Limits.Starts, r, fault.NextSignIn); err != nil {
 		return err
 	}
@@ -169,7 +177,7 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request, req signin.Reque
 const noWayIn = "Nobody signs in here with an address like that. Check it for typing mistakes, or use your company address."
 
 // next shows what the flow decided.
-func (h *Handler) next(w http.ResponseWriter, r *http.Request, step signin.Step, req signin.Request) error {
+func (h *SignInPages) next(w http.ResponseWriter, r *http.Request, step signin.Step, req signin.Request) error {
 	switch step.Kind {
 	case signin.StepFactor:
 		redirect(w, r, step.URL)

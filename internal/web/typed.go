@@ -28,7 +28,7 @@ type typedForm struct {
 
 // withTyped returns the address of a page of ours with the form that was sent to it. The form is sealed for its account and its page, so
 // that a link from a stranger fills in nothing. Fields that are not named here are never carried: a password or a code least of all.
-func (h *Handler) withTyped(back string, s *session.Session, f url.Values) string {
+func (h *Site) withTyped(back string, s *session.Session, f url.Values) string {
 	if h.Sealer == nil {
 		return back
 	}
@@ -50,7 +50,7 @@ func (h *Handler) withTyped(back string, s *session.Session, f url.Values) strin
 }
 
 // typed returns the form that withTyped put into the address of a page; ok is false where there is none of this account's for this page.
-func (h *Handler) typed(r *http.Request, s *session.Session, path string) (f url.Values, ok bool) {
+func (h *Site) typed(r *http.Request, s *session.Session, path string) (f url.Values, ok bool) {
 	sealed := r.URL.Query()[typedParam]
 	if h.Sealer == nil || len(sealed) != 1 {
 		return nil, false

@@ -18,7 +18,7 @@ type UniversalLogouts interface {
 
 // universalLogout takes such a request from the provider's servers (draft-parecki-oauth-global-token-revocation). What it says is the
 // token's alone; no cookie and no origin counts.
-func (h *Handler) universalLogout(w http.ResponseWriter, r *http.Request) error {
+func (h *SignOutPages) universalLogout(w http.ResponseWriter, r *http.Request) error {
 	err := h.endEverywhere(w, r)
 	if err == nil {
 		w.WriteHeader(http.StatusNoContent)
@@ -34,7 +34,7 @@ func (h *Handler) universalLogout(w http.ResponseWriter, r *http.Request) error 
 	return err
 }
 
-func (h *Handler) endEverywhere(w http.ResponseWriter, r *http.Request) error {
+func (h *SignOutPages) endEverywhere(w http.ResponseWriter, r *http.Request) error {
 	scheme, bearer, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || bearer == "" || len(r.Header.Values("Authorization")) != 1 {
 		return fault.New(fault.Unauthenticated, "There is no token in this request.").WithReason("token_missing")

@@ -48,7 +48,7 @@ func TestUniversalLogout(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			u := &fakeUniversal{}
-			w := newWorld(t, func(w *world) { w.Universal = u })
+			w := newWorld(t, func(w *world) { w.SignOut.Universal = u })
 			rec := w.do(tc.method, "/_gate/logout/universal/"+tc.target, tc.body, fromServer, func(r *http.Request) {
 				r.Header.Set("Content-Type", "application/json")
 				for _, token := range tc.tokens {
@@ -70,7 +70,9 @@ func TestUniversalLogout(t *testing.T) {
 
 // Strangers who try tokens are slowed; a provider that signs out a whole company is not.
 func TestUniversalLogoutLimit(t *testing.T) {
-	w := newWorld(t, func(w *world) { w.Universal, w.Limits.Logouts = &fakeUniversal{}, &throttle.Limiter{PerMinute: 2} })
+	w := newWorld(t, func(w *world) {
+		w.SignOut.Universal, w.Limits.Logouts = &fakeUniversal{}, &throttle.Limiter{PerMinute: 2}
+	})
 	send := func(token string) int {
 		return w.do("POST", "/_gate/logout/universal/contoso", "ann", fromServer, func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) }).Code
 	}

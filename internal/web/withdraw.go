@@ -20,7 +20,7 @@ func withdrawLink() link {
 type withdrawPage struct{ Email string }
 
 // showWithdraw asks before anything happens: mail scanners open links, and press no buttons.
-func (h *Handler) showWithdraw(w http.ResponseWriter, r *http.Request) error {
+func (h *ResetPages) showWithdraw(w http.ResponseWriter, r *http.Request) error {
 	l := withdrawLink()
 	if err := allow(h.Limits.Links, r, l.gone.Next); err != nil {
 		return err
@@ -34,7 +34,7 @@ func (h *Handler) showWithdraw(w http.ResponseWriter, r *http.Request) error {
 
 // withdraw ends a request for a new password that the owner of the mailbox did not make. Nobody signs in for that: whoever reads the mail could
 // use its other link as well.
-func (h *Handler) withdraw(w http.ResponseWriter, r *http.Request) error {
+func (h *ResetPages) withdraw(w http.ResponseWriter, r *http.Request) error {
 	l := withdrawLink()
 	if err := allow(h.Limits.Links, r, l.gone.Next); err != nil {
 		return err

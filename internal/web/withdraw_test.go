@@ -75,7 +75,7 @@ func TestResetAsksForTheUsername(t *testing.T) {
 	if strings.Contains(w.do("GET", "/_gate/reset", "").Body.String(), `name="username"`) {
 		t.Error("the form asks for a user name although none is required")
 	}
-	w.RequireUsername = true
+	w.Reset.RequireUsername = true
 	parse(t, w.do("GET", "/_gate/reset", "").Body.String()).one(t, "input[name=username]")
 	rec := w.do("POST", "/_gate/reset", "identifier=ann%40partner.example&username=+asmith+")
 	page := parse(t, rec.Body.String())
