@@ -8,4 +8,6 @@
 //   - Test files may start real servers (package realtest) and run the stores' common suite (storetest), and fences do not
 //     bind them: a test of sign-in may well speak LDAP itself. They still import downwards, or two packages could not be
 //     understood one at a time.
+//   - Sizes are limits with a short list of exceptions, each with its own limit and reason; one that is needed no more fails, so the
+//     list only gets shorter.
 package archtest

@@ -31,6 +31,12 @@ type source struct {
 	imports []string
 	file    *ast.File
 	lines   int
+	set     *token.FileSet
+}
+
+// span is how many lines a node has.
+func (s source) span(n ast.Node) int {
+	return s.set.Position(n.End()).Line - s.set.Position(n.Pos()).Line + 1
 }
 
 // skip reports whether a walk leaves an entry out.
@@ -75,7 +81,7 @@ var parsed = sync.OnceValues(func() ([]source, error) {
 		if err != nil {
 			return err
 		}
-		s := source{name: name, pkg: path.Dir(name), test: strings.HasSuffix(name, "_test.go"), file: file, lines: strings.Count(string(text), "\n")}
+		s := source{name: name, pkg: path.Dir(name), test: strings.HasSuffix(name, "_test.go"), file: file, set: set, lines: strings.Count(string(text), "\n")}
 		for _, imp := range file.Imports {
 			p, err := strconv.Unquote(imp.Path.Value)
 			if err != nil {

@@ -134,19 +134,16 @@ func New(c Config) (*Server, error) {
 		path:   u.Path,
 		secure: u.Scheme == "https",
 		// Browsers keep one cookie jar for all ports of a host, so two providers on 127.0.0.1 need two names.
-		cookie:     "idp_" + hex.EncodeToString(sum[:4]),
-		keys:       keys,
-		guard:      http.NewCrossOriginProtection(),
-		clients:    slices.Clone(c.Clients),
-		users:      slices.Clone(c.Users),
-		sessions:   map[string]*session{},
-		codes:      map[string]*grant{},
-		refreshes:  map[string]*grant{},
-		accesses:   map[string]*grant{},
-		resets:     map[string]string{},
-		assertions: map[string]bool{},
-		pushed:     map[string]pushed{},
-		calls:      map[string]int{},
+		cookie:  "idp_" + hex.EncodeToString(sum[:4]),
+		keys:    keys,
+		guard:   http.NewCrossOriginProtection(),
+		clients: slices.Clone(c.Clients),
+		users:   slices.Clone(c.Users),
+		issued: issued{
+			sessions: map[string]*session{}, codes: map[string]*grant{}, refreshes: map[string]*grant{}, accesses: map[string]*grant{},
+			resets: map[string]string{}, assertions: map[string]bool{}, pushed: map[string]pushed{},
+		},
+		seen: seen{calls: map[string]int{}},
 	}
 	s.vendor.Store(&Vendor{})
 	s.faults.Store(&faultState{released: make(chan struct{})})

@@ -28,19 +28,30 @@ type Server struct {
 	faults atomic.Pointer[faultState]
 	vendor atomic.Pointer[Vendor]
 
-	mu         sync.Mutex // guards all below
-	clients    []Client
-	users      []User
-	autoUser   string
+	mu      sync.Mutex // guards all below
+	clients []Client
+	users   []User
+	// autoUser is signed in everywhere without being asked.
+	autoUser string
+	issued
+	seen
+}
+
+// issued is what people and clients hold of the provider's.
+type issued struct {
 	sessions   map[string]*session // by the secret in the cookie
 	codes      map[string]*grant
 	refreshes  map[string]*grant
 	accesses   map[string]*grant
 	resets     map[string]string // subject -> the code on the page that plays the phone
 	assertions map[string]bool   // ids of the client assertions seen
+	pushed     map[string]pushed
+}
+
+// seen is what the provider was asked, for tests.
+type seen struct {
 	calls      map[string]int
 	requests   []TokenRequest
-	pushed     map[string]pushed
 	authorized url.Values // the last request that was in order
 }
 
