@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// heapFloor is how large the heap may always become. Without one a gateway at work, which keeps three megabytes and makes six kilobytes of
-	// garbage for each request, would collect a few times a second, and every collection looks at all stacks and sessions again.
+	// heapFloor is how large the heap may always become. Without one a gateway at work, which keeps three megabytes and makes four kilobytes of
+	// garbage for each request, would collect several times a second, and every collection looks at all stacks and sessions again.
 	heapFloor = 16 << 20
 	// The standard library's GOGC, and the most that is put in its place: more would let the heap grow far past the floor before the next
 	// collection notices that many people have come.
