@@ -92,12 +92,13 @@ type world struct {
 func newWorld(t *testing.T, env *testscript.Env) (*world, error) {
 	w := &world{t: t, browsers: map[string]*browser{}, log: &lockedBuffer{}, read: map[string]int{}}
 	var err error
-	if w.gate, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+	if w.gate, err = net.Listen("tcp", realtest.Addr(t)); err != nil {
 		return nil, err
 	}
 	gate := "http://" + w.gate.Addr().String()
 	w.idp, err = fakeidp.Listen(fakeidp.Config{
 		Issuer: "/contoso", Algs: []string{"ES256"}, Name: "Contoso",
+		Address: realtest.Addr(t), // so that it can come back after it was down
 		Clients: []fakeidp.Client{{
 			ID: "crm", Secret: "crm-secret", RedirectURIs: []string{gate + "/_gate/callback/contoso", gate + "/_gate/callback/second"},
 			PostLogoutRedirectURIs: []string{gate + "/_gate/signed-out"},

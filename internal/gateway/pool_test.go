@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"crmgate/internal/proxy"
+	"crmgate/internal/realtest"
 )
 
 // replica is one of several machines of a CRM. Its mode may change while it runs.
@@ -68,12 +69,7 @@ func over(t testing.TB, change func(*proxy.Config), urls ...string) *gate {
 // dead is an address where nobody listens.
 func dead(t testing.TB) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return "http://" + ln.Addr().String()
+	return "http://" + realtest.Addr(t)
 }
 
 func TestRequestsAreSpread(t *testing.T) {

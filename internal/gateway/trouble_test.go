@@ -11,11 +11,6 @@ import (
 )
 
 func TestUpstreamTrouble(t *testing.T) {
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed.Close()
 	slow := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-r.Context().Done():
@@ -29,7 +24,7 @@ func TestUpstreamTrouble(t *testing.T) {
 		status               int
 		text                 string
 	}{
-		{"down", "http://" + closed.Addr().String(), "/", 502, "unreachable: The application behind this address does not answer"},
+		{"down", dead(t), "/", 502, "unreachable: The application behind this address does not answer"},
 		{"slow", "http://" + slow, "/", 504, "timeout: The application behind this address took too long"},
 		{"no HTTP", odd, "/", 502, "unreachable"},
 		{"no answer", odd, "/empty", 502, "unreachable"},

@@ -19,6 +19,7 @@ import (
 	"crmgate/internal/fault"
 	"crmgate/internal/identity"
 	"crmgate/internal/provider"
+	"crmgate/internal/realtest"
 )
 
 const (
@@ -46,6 +47,7 @@ type party struct {
 func newParty(t *testing.T, changeIDP func(*fakeidp.Config), change func(*provider.Config)) *party {
 	t.Helper()
 	c := fakeidp.Config{
+		Address: realtest.Addr(t), // so that it can come back after it was down
 		Algs: []string{"ES256"},
 		Clients: []fakeidp.Client{
 			{ID: "crm", Secret: "s3cret & so/on", RedirectURIs: []string{redirectURI}, PostLogoutRedirectURIs: []string{signedOut}},
