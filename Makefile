@@ -83,7 +83,6 @@ debian:
 			-o Acquire::http::Timeout=60 -o Acquire::https::Timeout=60 "$$@" </dev/null
 	}
 	$(AGAIN)
-	again apt update
 	# The tests start servers of their own; the system's would sit on the ports for no use. This is Debian's way to say so.
 	policy=/usr/sbin/policy-rc.d
 	if [[ ! -e "$$policy" ]]; then
@@ -91,7 +90,9 @@ debian:
 		trap '"$${become[@]}" rm -f "$$policy"' EXIT
 		"$${become[@]}" chmod +x "$$policy"
 	fi
-	again apt install -y --no-install-recommends "$${missing[@]}" >/dev/null
+	# Together: an update that half failed says nothing, and what is installed then is not to be found.
+	fetch() { apt update && apt install -y --no-install-recommends "$${missing[@]}" >/dev/null; }
+	again fetch
 
 # The OpenID Provider of the tests, exactly as its lock file says.
 $(PROVIDER)/node_modules/.package-lock.json: $(PROVIDER)/package-lock.json $(PROVIDER)/package.json

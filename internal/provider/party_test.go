@@ -48,7 +48,7 @@ func newParty(t *testing.T, changeIDP func(*fakeidp.Config), change func(*provid
 	t.Helper()
 	c := fakeidp.Config{
 		Address: realtest.Addr(t), // so that it can come back after it was down
-		Algs: []string{"ES256"},
+		Algs:    []string{"ES256"},
 		Clients: []fakeidp.Client{
 			{ID: "crm", Secret: "s3cret & so/on", RedirectURIs: []string{redirectURI}, PostLogoutRedirectURIs: []string{signedOut}},
 			{ID: "public", RedirectURIs: []string{redirectURI}},
