@@ -30,8 +30,8 @@ endef
 
 test: debian modules $(PROVIDER)/node_modules/.package-lock.json check
 	@echo '--- go test -race'
-	# Two packages at a time: each may run servers and a browser of its own.
-	$(GO) test -race -p 2 ./...
+	# Two packages at a time: each may run servers and a browser of its own. Some take minutes where a few suffice on a machine that is not busy.
+	$(GO) test -race -p 2 -timeout 40m ./...
 
 # The servers that internal/realtest starts, and a C compiler for the race detector: program, then Debian's package.
 define NEEDED
