@@ -71,7 +71,7 @@ func newPlace(t *testing.T, change func(*provider.Config)) *entraPlace {
 	if problems := c.Validate(); len(problems) > 0 {
 		t.Fatalf("Validate: %+v", problems)
 	}
-	opened, err := provider.Open(c, provider.Env{RedirectURI: redirectURI, Now: e.clock.now, Timeout: time.Second})
+	opened, err := provider.Open(c, provider.Env{RedirectURI: redirectURI, Now: e.clock.now, Timeout: patience})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestEntraTenantsKeepLinks(t *testing.T) {
 	alone := newPlace(t, nil)
 	opened, err := provider.Open(provider.Config{
 		ID: "contoso", Type: "entra", TenantID: tenant, Issuer: e.origin + "/" + tenant + "/v2.0", ClientID: "crm", ClientSecret: "s3cret & so/on",
-	}, provider.Env{RedirectURI: redirectURI, Now: alone.clock.now, Timeout: time.Second})
+	}, provider.Env{RedirectURI: redirectURI, Now: alone.clock.now, Timeout: patience})
 	if err != nil {
 		t.Fatal(err)
 	}
