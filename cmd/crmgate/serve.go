@@ -25,6 +25,7 @@ read at the next start, not at SIGHUP; 'crmgate check' says before whether it is
 			return err
 		}
 		log := newLogger(cfg.Log, cmd.ErrOrStderr())
+		defer takeLibraryLog(log)()
 		for _, f := range warnings {
 			log.Warn(f.Message, "file", f.File, "line", f.Line, "key", f.Path, "hint", f.Hint)
 		}

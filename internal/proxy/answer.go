@@ -15,20 +15,19 @@ import (
 type early struct {
 	w        http.ResponseWriter
 	upstream *Upstream
-	// connected is true once there is a connection; kept where there are several addresses to try.
+	// connected is true once there is a connection.
 	connected atomic.Bool
 	flight    flight
+	// sent is the request's body, nil for none. Unsent is true where the connection turned out to be unfit before anything was sent on it.
+	sent   *body
+	unsent bool
 
 	mu   sync.Mutex
 	done bool
 }
 
 func (e *early) trace(ctx context.Context) context.Context {
-	t := &httptrace.ClientTrace{Got1xxResponse: e.pass}
-	if len(e.upstream.pool.endpoints) > 1 {
-		t.GotConn = func(httptrace.GotConnInfo) { e.connected.Store(true) }
-	}
-	return httptrace.WithClientTrace(ctx, t)
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: e.pass, GotConn: e.got})
 }
 
 func (e *early) pass(code int, h textproto.MIMEHeader) error {

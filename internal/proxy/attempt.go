@@ -7,23 +7,18 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"sync/atomic"
 
 	"crmgate/internal/audit"
 )
 
-// attempt sends a request to an address, and once more to another where it may and where that can do no harm. Sent is its body, nil for
-// none.
-func (u *Upstream) attempt(out, in *http.Request, path Path, id *Identity, early *early, sent **body, e **endpoint, again bool) (*http.Response, error) {
+// attempt sends a request to an address, and once more to another where it may and where that can do no harm.
+func (u *Upstream) attempt(out, in *http.Request, path Path, id *Identity, early *early, e **endpoint, again bool) (*http.Response, error) {
 	u.address(out, in, path, *e)
 	res, err := u.send(out, *e, early)
-	if err == nil || !again || !repeatable(out, err, early, *sent) {
+	if err == nil || !again || !repeatable(out, err, early) {
 		return res, err
 	}
-	if *sent != nil { // nothing of it was read
-		*sent = &body{from: in, to: out}
-		out.Body = *sent
-	}
+	early.renew(out)
 	*e = u.elsewhere(*e, in, id)
 	u.address(out, in, path, *e)
 	return u.send(out, *e, early)
@@ -61,6 +56,10 @@ func (u *Upstream) stickyKey(r *http.Request, id *Identity) uint64 {
 func (u *Upstream) send(out *http.Request, e *endpoint, early *early) (*http.Response, error) {
 	early.connected.Store(false)
 	res, err := roundTrip(e.transport, out)
+	for err != nil && early.unsent && out.Context().Err() == nil { // ends: each time a connection that was kept is closed
+		early.renew(out)
+		res, err = roundTrip(e.transport, out)
+	}
 	switch {
 	case err == nil:
 		u.note(e, res.StatusCode, true)
@@ -82,14 +81,14 @@ func roundTrip(t *http.Transport, out *http.Request) (*http.Response, error) {
 // repeatable reports whether a request that brought no answer may be tried at another address: where no connection came about nothing
 // was sent; otherwise the first address may have acted, and only a method that changes nothing may be repeated (RFC 9110, 9.2.1). After
 // a timeout nobody wants to wait as long again. With one address the Transport alone tries again, on a connection of its own.
-func repeatable(out *http.Request, err error, early *early, sent *body) bool {
-	if out.Context().Err() != nil || sent.touched() {
+func repeatable(out *http.Request, err error, early *early) bool {
+	if out.Context().Err() != nil || early.sent.touched() {
 		return false
 	}
 	if !early.connected.Load() {
 		return true
 	}
-	return !timedOut(err) && sent == nil && (out.Method == http.MethodGet || out.Method == http.MethodHead || out.Method == http.MethodOptions)
+	return !timedOut(err) && early.sent == nil && (out.Method == http.MethodGet || out.Method == http.MethodHead || out.Method == http.MethodOptions)
 }
 
 func timedOut(err error) bool {
@@ -101,9 +100,8 @@ func timedOut(err error) bool {
 func (u *Upstream) open(out, in *http.Request, path Path, id *Identity, e **endpoint) (*http.Response, error) {
 	out.Body = nil
 	for tries := 0; ; tries++ {
-		var connected atomic.Bool
-		once := out.WithContext(httptrace.WithClientTrace(out.Context(), &httptrace.ClientTrace{
-			GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}))
+		var early early
+		once := out.WithContext(httptrace.WithClientTrace(out.Context(), &httptrace.ClientTrace{GotConn: early.got}))
 		u.address(once, in, path, *e)
 		res, err := roundTrip((*e).tunnel, once)
 		switch {
@@ -113,8 +111,8 @@ func (u *Upstream) open(out, in *http.Request, path Path, id *Identity, e **endp
 		case errors.Is(err, context.Canceled):
 			return nil, err
 		}
-		u.note(*e, 0, connected.Load())
-		if tries > 0 || connected.Load() || len(u.pool.endpoints) == 1 {
+		u.note(*e, 0, early.connected.Load())
+		if tries > 0 || early.connected.Load() || len(u.pool.endpoints) == 1 {
 			return nil, err
 		}
 		*e = u.elsewhere(*e, in, id)

@@ -43,6 +43,14 @@ func (b *body) Close() error {
 	return nil
 }
 
+// renew gives a request another go at its body, of which nothing was read.
+func (e *early) renew(out *http.Request) {
+	if e.sent != nil {
+		e.sent = &body{from: e.sent.from, to: out}
+		out.Body = e.sent
+	}
+}
+
 // touched reports whether any of it was asked for.
 func (b *body) touched() bool { return b != nil && b.begun.Load() }
 

@@ -20,7 +20,9 @@
 //     A header whose value would be empty is not sent. The assertion carries the same as JSON, groups as a list.
 //   - An assertion lives five minutes and is signed again at half of that, once per session and upstream: signing per request would cost
 //     more than everything else together.
-//   - With one address only the Transport tries again, and only what cannot have reached the CRM. With several, one more attempt is made at
+//   - What comes over a used connection before anything was asked is nobody's answer (quietConn): http.Transport alone would give it to the
+//     next request, and its own test for it comes too late. The request goes to another connection, whatever its method, for nothing of it was sent.
+//   - With one address the Transport tries again only what cannot have reached the CRM. With several, one more attempt is made at
 //     another: of anything for which no connection came about, and of GET, HEAD and OPTIONS without a body, but not after a timeout.
 //   - An address that cannot be connected to, or five times in a row says 502, 503, 504 or nothing, rests for a second, then two, up to a
 //     minute. A 500 is the application's own and counts for nothing. Where all rest they are asked all the same. To drain an address, let

@@ -64,25 +64,24 @@ func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, path Path, i
 		defer wait.cancel()
 	}
 	out := r.WithContext(ctx)
-	var sent *body
 	if r.ContentLength == 0 {
 		out.Body = nil // lets the Transport try again on a connection that the CRM had closed
 	} else if r.Body != nil {
-		wait.from, sent = w, &body{from: r, to: out}
-		out.Body, out.Trailer = sent, u.announced(r.Trailer)
+		wait.from, early.sent = w, &body{from: r, to: out}
+		out.Body, out.Trailer = early.sent, u.announced(r.Trailer)
 	}
 	early.flight.client = w
 	u.flights.add(r.Context(), &early.flight, id, wait, now)
 	defer u.flights.done(&early.flight)
-	res, err := u.attempt(out, r, path, id, early, &sent, e, again)
-	defer sent.Close() // the Transport may still be reading when it has given up
+	res, err := u.attempt(out, r, path, id, early, e, again)
+	defer early.sent.Close() // the Transport may still be reading when it has given up
 	early.finish()
 	if err != nil {
 		if !u.flights.hold(&early.flight, nil) {
 			u.Fail.Fail(w, r, errSessionEnded)
 			return
 		}
-		u.fail(w, r, err, sent.broken())
+		u.fail(w, r, err, early.sent.broken())
 		return
 	}
 	defer res.Body.Close()

@@ -47,7 +47,7 @@ func newShort(cfg Config, scheme, address string) *short {
 	if !cfg.FastGet || scheme != "http" || !wire.Keeps {
 		return nil
 	}
-	dialer := &net.Dialer{Timeout: cfg.Timeouts.Connect, KeepAlive: 30 * time.Second}
+	dialer := newDialer(cfg)
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		address = net.JoinHostPort(strings.Trim(address, "[]"), "80")
 	}

@@ -108,6 +108,7 @@ func (u *Upstream) openPool() error {
 		return err
 	}
 	h2c := plain.Clone()
+	h2c.DialContext = newDialer(u.cfg).DialContext // frames say which request they answer
 	h2c.Protocols = new(http.Protocols)
 	h2c.Protocols.SetUnencryptedHTTP2(true)
 	u.transports = []*http.Transport{plain, h2c}
@@ -121,14 +122,17 @@ func (u *Upstream) openPool() error {
 	return nil
 }
 
+func newDialer(cfg Config) *net.Dialer {
+	return &net.Dialer{Timeout: cfg.Timeouts.Connect, KeepAlive: 30 * time.Second}
+}
+
 func newTransport(cfg Config) (*http.Transport, error) {
 	tlsConfig, err := newTLS(cfg.TLS)
 	if err != nil {
 		return nil, err
 	}
-	dialer := &net.Dialer{Timeout: cfg.Timeouts.Connect, KeepAlive: 30 * time.Second}
 	return &http.Transport{
-		DialContext:            dialer.DialContext,
+		DialContext:            quietly(newDialer(cfg).DialContext),
 		TLSHandshakeTimeout:    cfg.Timeouts.Connect,
 		TLSClientConfig:        tlsConfig,
 		ForceAttemptHTTP2:      true,

@@ -85,7 +85,7 @@ func (c *Client) get(ctx context.Context) (_ *conn, kept bool, err error) {
 		c.idle[n] = nil
 		c.idle = c.idle[:n]
 		c.mu.Unlock()
-		if now.Sub(conn.since) < c.IdleTimeout && conn.quiet() {
+		if now.Sub(conn.since) < c.IdleTimeout && conn.ear.Quiet() {
 			return conn, true, nil
 		}
 		conn.Conn.Close()

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -17,11 +16,7 @@ var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 // conn is one connection and what was read from it and not used yet.
 type conn struct {
 	net.Conn
-	raw syscall.RawConn
-	// probe is made once: a closure for each use would be an allocation for each request.
-	probe func(fd uintptr) bool
-	// clean is what probe found.
-	clean bool
+	ear Ear
 
 	buf    []byte // nil while idle
 	r, w   int    // buf[r:w] is unread
@@ -30,28 +25,7 @@ type conn struct {
 	since time.Time
 }
 
-func newConn(nc net.Conn) *conn {
-	c := &conn{Conn: nc}
-	if sc, ok := nc.(syscall.Conn); ok {
-		if raw, err := sc.SyscallConn(); err == nil {
-			c.raw = raw
-			c.probe = func(fd uintptr) bool {
-				c.clean = nothingToRead(fd)
-				return true // once is enough, whatever came of it
-			}
-		}
-	}
-	return c
-}
-
-// quiet reports whether the server has sent nothing since the last answer and has not closed the connection.
-func (c *conn) quiet() bool {
-	if c.raw == nil {
-		return false
-	}
-	c.clean = false
-	return c.raw.Read(c.probe) == nil && c.clean
-}
+func newConn(nc net.Conn) *conn { return &conn{Conn: nc, ear: NewEar(nc)} }
 
 // interrupt makes whatever waits for the connection end at once. A deadline would not do: the next one would take its place.
 func (c *conn) interrupt() { c.Conn.Close() }
