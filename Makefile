@@ -9,16 +9,29 @@ SHELL := /bin/bash
 .ONESHELL:
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: test debian check demo bench soak fmt
+.PHONY: test debian modules check demo bench soak fmt
 
 GO ?= go
 PROVIDER := internal/realtest/oidcprovider
 SOURCES := find . \( -name node_modules -o -name '.?*' \) -prune -o -name '*.go' -print0
 
-test: debian $(PROVIDER)/node_modules/.package-lock.json check
+# again runs a command that needs the network up to five times, with longer and longer pauses, and says so.
+define AGAIN
+again() {
+	local n
+	for n in 1 2 3 4; do
+		if "$$@"; then return 0; fi
+		echo "--- try $$n of 5 failed: $$*; again in $$((n * 10)) s" >&2
+		sleep $$((n * 10))
+	done
+	"$$@"
+}
+endef
+
+test: debian modules $(PROVIDER)/node_modules/.package-lock.json check
 	@echo '--- go test -race'
-	# Two packages at a time: each may run servers and a browser of its own.
-	$(GO) test -race -p 2 ./...
+	# Two packages at a time: each may run servers and a browser of its own. Some take minutes where a few suffice on a machine that is not busy.
+	$(GO) test -race -p 2 -timeout 40m ./...
 
 # The servers that internal/realtest starts, and a C compiler for the race detector: program, then Debian's package.
 define NEEDED
@@ -64,8 +77,12 @@ debian:
 		exit 0
 	fi
 	echo "--- installing $${missing[*]}"
-	apt() { "$${become[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 "$$@" </dev/null; }
-	apt update
+	# Whoever holds the lock is waited for, and a network that stumbles is asked again.
+	apt() {
+		"$${become[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=600 -o Acquire::Retries=5 \
+			-o Acquire::http::Timeout=60 -o Acquire::https::Timeout=60 "$$@" </dev/null
+	}
+	$(AGAIN)
 	# The tests start servers of their own; the system's would sit on the ports for no use. This is Debian's way to say so.
 	policy=/usr/sbin/policy-rc.d
 	if [[ ! -e "$$policy" ]]; then
@@ -73,15 +90,23 @@ debian:
 		trap '"$${become[@]}" rm -f "$$policy"' EXIT
 		"$${become[@]}" chmod +x "$$policy"
 	fi
-	apt install -y --no-install-recommends "$${missing[@]}" >/dev/null
+	# Together: an update that half failed says nothing, and what is installed then is not to be found.
+	fetch() { apt update && apt install -y --no-install-recommends "$${missing[@]}" >/dev/null; }
+	again fetch
 
 # The OpenID Provider of the tests, exactly as its lock file says.
 $(PROVIDER)/node_modules/.package-lock.json: $(PROVIDER)/package-lock.json $(PROVIDER)/package.json
 	@if ! command -v npm >/dev/null; then echo 'No npm: the tests that need the OpenID Provider are skipped.'; exit 0; fi
 	echo '--- npm ci'
 	cd $(PROVIDER)
-	npm ci --omit=dev --ignore-scripts --loglevel=error
+	$(AGAIN)
+	again npm ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error --fetch-retries=5 --fetch-timeout=60000
 	touch node_modules/.package-lock.json
+
+# The libraries come first and by themselves, so that no test and no check waits for the network.
+modules:
+	@$(AGAIN)
+	again $(GO) mod download && again $(GO) mod download -modfile=tools.mod || echo 'Going on with the libraries that are here.'
 
 check:
 	@echo '--- gofmt'

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -27,7 +28,8 @@ type profile struct {
 }
 
 // Admit finds or creates the account of a corporate identity, or refuses with a sentence. It updates the profile when the
-// provider's has changed, and records LastSignIn. Refusals are recorded here; a success is for the sign-in flow to record.
+// provider's has changed. Refusals are recorded here; a success is for the sign-in flow to record, which writes LastSignIn too when all its
+// steps are done.
 func (s *Service) Admit(ctx context.Context, id identity.Identity) (*Account, error) {
 	p, ok := s.Realms.Get(id.Provider)
 	if !ok {
@@ -84,27 +86,21 @@ func (s *Service) admit(ctx context.Context, info identity.Info, id identity.Ide
 }
 
 // welcome lets a linked account in and takes over what the provider says now. Whether the account is disabled is decided in
-// the same step that writes.
+// the same step that writes; where there is nothing to write, by the sign-in flow in the step in which the session begins.
 func (s *Service) welcome(ctx context.Context, a *Account, info identity.Info, id identity.Identity) (*Account, error) {
 	who, now := profileOf(id), s.now()
-	var refusal string
-	var changed bool
+	look := *a
+	refusal, changed := unwelcome(a, info.ID), look.takeOver(who)
+	if refusal == "" && !changed && slices.Equal(a.Groups, look.Groups) {
+		return a, nil // as nearly always
+	}
 	written, err := s.Store.UpdateAccount(ctx, a.ID, func(b *Account) error {
-		refusal = ""
-		switch {
-		case b.Owner != info.ID:
-			refusal = "owner_mismatch"
-		case b.State == Disabled:
-			refusal = refusedDisabled
-		}
-		if refusal != "" {
+		if refusal = unwelcome(b, info.ID); refusal != "" {
 			return errRefused
 		}
-		changed = b.takeOver(who)
-		if changed {
+		if changed = b.takeOver(who); changed {
 			b.UpdatedAt = now
 		}
-		b.LastSignIn = now
 		return nil
 	})
 	switch {
@@ -121,6 +117,17 @@ func (s *Service) welcome(ctx context.Context, a *Account, info identity.Info, i
 		s.record(ctx, audit.Event{Kind: audit.AccountUpdated, AccountID: a.ID, Provider: info.ID, Reason: "profile"})
 	}
 	return written, nil
+}
+
+// unwelcome is why an account may not be signed in to by a provider, empty where it may.
+func unwelcome(a *Account, provider string) string {
+	switch {
+	case a.Owner != provider:
+		return "owner_mismatch"
+	case a.State == Disabled:
+		return refusedDisabled
+	}
+	return ""
 }
 
 // takeOver gives a provider's account the profile that the provider states now and reports whether anything changed. What the

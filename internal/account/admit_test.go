@@ -139,7 +139,7 @@ func TestAdmit(t *testing.T) {
 						events[i] = strings.ReplaceAll(e, a.ID, "ID")
 					}
 				}
-				tt.want.Groups, tt.want.CreatedAt, tt.want.UpdatedAt, tt.want.LastSignIn = id.Groups, a.CreatedAt, a.UpdatedAt, b.now
+				tt.want.Groups, tt.want.CreatedAt, tt.want.UpdatedAt, tt.want.LastSignIn = id.Groups, a.CreatedAt, a.UpdatedAt, a.LastSignIn
 				if diff := cmp.Diff(tt.want, *a); diff != "" {
 					t.Errorf("account (-want +got):\n%s", diff)
 				}

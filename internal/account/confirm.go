@@ -54,11 +54,8 @@ func (s *Service) Confirm(ctx context.Context, accountID string, id identity.Ide
 
 // confirmable refuses an account that a provider may not speak for, or that nobody may use.
 func confirmable(a *Account, provider string) error {
-	switch {
-	case a.Owner != provider:
-		return unconfirmed("owner_mismatch")
-	case a.State == Disabled:
-		return unconfirmed(refusedDisabled)
+	if reason := unwelcome(a, provider); reason != "" {
+		return unconfirmed(reason)
 	}
 	return nil
 }

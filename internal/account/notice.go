@@ -166,12 +166,20 @@ func (s *Service) LastArrival(ctx context.Context, accountID string) time.Time {
 	return t
 }
 
-// Arrived notes that an account was signed in to, and tells its owner by mail where browser or network are new. Secrets are those that the
-// browser holds to be known by; the one that is returned is what it holds for this account from now on, empty where that could not be
-// noted. A sign-in is never refused for it.
-func (s *Service) Arrived(ctx context.Context, a *Account, secrets []string) (secret string) {
+// Arrival is a sign-in that was noted.
+type Arrival struct {
+	// Secret is what the browser holds for this account from now on; empty where the sign-in could not be noted.
+	Secret string
+
+	account         *Account
+	device, network bool
+}
+
+// Arrived notes that an account was signed in to. Secrets are those that the browser holds to be known by. It is for the step in which the
+// session begins; Tell is for afterwards. A sign-in is not refused for what cannot be noted, unless nothing else can be written either.
+func (s *Service) Arrived(ctx context.Context, a *Account, secrets []string) Arrival {
 	if s.Places == nil {
-		return ""
+		return Arrival{}
 	}
 	fresh := token.NewSecret()
 	p := Place{Fresh: token.Digest(fresh), Network: networkOf(audit.OriginOf(ctx).Address)}
@@ -181,24 +189,27 @@ func (s *Service) Arrived(ctx context.Context, a *Account, secrets []string) (se
 	known, err := s.Places.NotePlace(ctx, a.ID, p, s.now(), keepPlaces)
 	if err != nil {
 		s.log().ErrorContext(ctx, "sign-in not noted", "account", a.ID, "error", err)
-		return ""
+		return Arrival{}
 	}
-	s.tellArrival(ctx, a, known)
+	here := Arrival{Secret: fresh, account: a}
 	for i, digest := range p.Browsers {
 		if digest == known.Browser {
-			return secrets[i]
+			here.Secret = secrets[i]
 		}
 	}
-	return fresh
+	if !known.First {
+		here.device, here.network = known.Browser == "", !known.Network
+	}
+	if here.device || here.network {
+		reason := map[[2]bool]string{{true, false}: "browser", {false, true}: "network", {true, true}: "browser_and_network"}[[2]bool{here.device, here.network}]
+		s.record(ctx, audit.Event{Kind: audit.NewDevice, AccountID: a.ID, Provider: a.Owner, Reason: reason})
+	}
+	return here
 }
 
-func (s *Service) tellArrival(ctx context.Context, a *Account, known Known) {
-	device, network := known.Browser == "", !known.Network
-	if known.First || !device && !network {
-		return
-	}
-	reason := map[[2]bool]string{{true, false}: "browser", {false, true}: "network", {true, true}: "browser_and_network"}[[2]bool{device, network}]
-	s.record(ctx, audit.Event{Kind: audit.NewDevice, AccountID: a.ID, Provider: a.Owner, Reason: reason})
+// Tell tells the owner of an account by mail of a sign-in from a new browser or network.
+func (s *Service) Tell(ctx context.Context, here Arrival) {
+	a, device, network := here.account, here.device, here.network
 	wanted := device && s.Notices.NewDevice || network && s.Notices.NewNetwork
 	if !wanted || a.Email == "" || s.Mail == nil {
 		return

@@ -114,6 +114,13 @@ func (b *bench) mailed(t *testing.T) []string {
 	return out
 }
 
+// arrive is a sign-in that is noted and told, and returns the secret of the browser.
+func (b *bench) arrive(ctx context.Context, a *Account, secrets []string) string {
+	here := b.Arrived(ctx, a, secrets)
+	b.Tell(ctx, here)
+	return here.Secret
+}
+
 func TestArrived(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -141,7 +148,7 @@ func TestArrived(t *testing.T) {
 				b.Notices = tt.off
 			}
 			a := b.local(t, "ann@example.test")
-			secret := b.Arrived(cameFrom(t.Context(), "192.0.2.1"), a, nil)
+			secret := b.arrive(cameFrom(t.Context(), "192.0.2.1"), a, nil)
 			if got := b.mailed(t); !token.WellFormed(secret) || got != nil {
 				t.Fatalf("first sign-in: secret %q, mails %v", secret, got)
 			}
@@ -150,7 +157,7 @@ func TestArrived(t *testing.T) {
 			if tt.cookie {
 				cookie = []string{token.NewSecret(), secret}
 			}
-			got := b.Arrived(cameFrom(t.Context(), tt.address), a, cookie)
+			got := b.arrive(cameFrom(t.Context(), tt.address), a, cookie)
 			if (got == secret) != tt.cookie || !token.WellFormed(got) {
 				t.Errorf("secret kept is %v, want %v", got == secret, tt.cookie)
 			}
@@ -171,8 +178,8 @@ func TestArrived(t *testing.T) {
 func TestArrivedSaysWhatIsNew(t *testing.T) {
 	b, d := newNoticeBench(t)
 	a := b.add(t, Account{ID: "kim", Owner: "contoso", Email: "kim@contoso.test", Name: "Kim", State: Active})
-	b.Arrived(cameFrom(t.Context(), "192.0.2.1"), a, nil)
-	b.Arrived(cameFrom(t.Context(), "192.0.2.77"), a, nil)
+	b.arrive(cameFrom(t.Context(), "192.0.2.1"), a, nil)
+	b.arrive(cameFrom(t.Context(), "192.0.2.77"), a, nil)
 	b.work(t)
 	got := b.mails[0].Data.(NewDeviceMail)
 	if !got.Device || got.Network || got.How != "Contoso" || got.Address != "192.0.2.77" || got.Browser != "Firefox on Windows" || got.NotMeLifetime != "3 days" {
@@ -189,11 +196,11 @@ func TestArrivedNeverStopsASignIn(t *testing.T) {
 	b, d := newNoticeBench(t)
 	a := b.local(t, "ann@example.test")
 	d.fail = fmt.Errorf("the database is on fire")
-	if got := b.Arrived(t.Context(), a, nil); got != "" || !b.LastArrival(t.Context(), a.ID).IsZero() || !strings.Contains(b.logged.String(), "on fire") {
+	if got := b.arrive(t.Context(), a, nil); got != "" || !b.LastArrival(t.Context(), a.ID).IsZero() || !strings.Contains(b.logged.String(), "on fire") {
 		t.Errorf("secret %q, log %s", got, b.logged.String())
 	}
 	b.Places = nil
-	if got := b.Arrived(t.Context(), a, nil); got != "" {
+	if got := b.arrive(t.Context(), a, nil); got != "" {
 		t.Errorf("without a store: %q", got)
 	}
 }
@@ -203,7 +210,7 @@ func TestNoticesHaveAnEnd(t *testing.T) {
 	b, _ := newNoticeBench(t)
 	a := b.local(t, "ann@example.test")
 	for range 30 {
-		b.Arrived(t.Context(), a, nil)
+		b.arrive(t.Context(), a, nil)
 	}
 	if got := len(b.mailed(t)); got != noticeLimit {
 		t.Errorf("%d mails, want %d", got, noticeLimit)

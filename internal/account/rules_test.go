@@ -215,7 +215,7 @@ func TestRulesAreQuickWhateverIsTyped(t *testing.T) {
 		if err != nil && !errors.As(err, &refusal) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if took := time.Since(began); took > 5*time.Second {
+		if took := time.Since(began); took > 30*time.Second {
 			t.Errorf("%s took %v", name, took)
 		}
 	}

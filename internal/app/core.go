@@ -87,7 +87,7 @@ func (c *Core) open(ctx context.Context) error {
 		}
 		store = c.redis
 	}
-	c.Sessions = &session.Manager{Store: store, Config: cfg.Session, Secure: strings.HasPrefix(cfg.Server.PublicURL, "https://")}
+	c.Sessions = &session.Manager{Store: store, Together: c.DB.Together, Config: cfg.Session, Secure: strings.HasPrefix(cfg.Server.PublicURL, "https://")}
 	if c.Pages, err = page.New(cfg.Branding, templates.FS, cfg.Server.PathPrefix, c.Log); err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 
 	"crmgate/internal/app"
 	"crmgate/internal/config"
+	"crmgate/internal/realtest"
 )
 
 // run runs a gateway on the listeners of its own configuration until the test ends.
@@ -52,12 +53,7 @@ func run(t *testing.T, yaml string) {
 // free returns an address where nobody listens.
 func free(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return realtest.Addr(t) // no outgoing connection can take it before it is listened on
 }
 
 func writeCertificate(t *testing.T, dir string, key *ecdsa.PrivateKey, der []byte) (certFile, keyFile string) {
@@ -96,7 +92,7 @@ func visitor(root *x509.Certificate, addr, before string) *http.Client {
 func answers(t *testing.T, what string, ask func() error) {
 	t.Helper()
 	var err error
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if err = ask(); err == nil {
 			return
 		}

@@ -131,12 +131,12 @@ type frontAnswer struct {
 // dial opens a connection of HTTP/1.1 and sends a head made of a request line and header lines, byte for byte.
 func (f *front) dial(line string, headers ...string) (net.Conn, *bufio.Reader) {
 	f.t.Helper()
-	c, err := tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, "tcp", f.addr, f.trust)
+	c, err := tls.DialWithDialer(&net.Dialer{Timeout: time.Minute}, "tcp", f.addr, f.trust)
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	f.t.Cleanup(func() { _ = c.Close() })
-	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		f.t.Fatal(err)
 	}
 	head := line + " HTTP/1.1\r\nHost: " + strings.TrimPrefix(f.gate, "https://") + "\r\n" + strings.Join(append(headers, "", ""), "\r\n")

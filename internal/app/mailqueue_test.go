@@ -108,11 +108,10 @@ func (c cookies) Cookies(*url.URL) (all []*http.Cookie) {
 
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for range 150 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if is() {
 			return
 		}
-		time.Sleep(100 * time.Millisecond)
 	}
 	t.Fatalf("waited in vain for %s", what)
 }

@@ -74,7 +74,7 @@ func signOut(b *realtest.Browser, gate string) {
 
 func at(t *testing.T, b *realtest.Browser, want string) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !strings.Contains(b.URL(), want); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !strings.Contains(b.URL(), want); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("at %s, want %s\n%s", b.URL(), want, b.Text("body"))
 		}

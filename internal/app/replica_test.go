@@ -78,7 +78,7 @@ func startProcess(t *testing.T, l net.Listener, yaml string) {
 			t.Errorf("the gateway ended with %v\n%s", err, log.String())
 		}
 	})
-	for range 200 {
+	for range 1200 {
 		if resp, err := http.Get("http://" + l.Addr().String() + "/_gate/help"); err == nil {
 			if err := resp.Body.Close(); err != nil {
 				t.Error(err)
@@ -92,7 +92,7 @@ func startProcess(t *testing.T, l net.Listener, yaml string) {
 
 func listen(t *testing.T) (net.Listener, string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", realtest.Addr(t)) // may be closed and listened on again
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,11 +183,11 @@ redis: {addresses: [%q], password: %q}
 	if !strings.HasPrefix(p.hops[1], op.Issuer) {
 		t.Errorf("signing out led through %v, want the provider's end_session_endpoint second", p.hops)
 	}
-	deadline := time.Now().Add(2 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for _, replica := range []string{a, b} {
 		for statusWith(t, replica+"/_gate/session", stolen) != http.StatusUnauthorized {
 			if time.Now().After(deadline) {
-				t.Fatalf("two seconds after signing out %s still knows the session", replica)
+				t.Fatalf("a minute after signing out %s still knows the session", replica)
 			}
 			time.Sleep(50 * time.Millisecond)
 		}

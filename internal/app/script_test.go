@@ -49,7 +49,7 @@ func TestScripts(t *testing.T) {
 			"gateway": command((*world).cmdGateway), "browser": command((*world).cmdBrowser), "open": command((*world).cmdOpen),
 			"click": command((*world).cmdClick), "submit": command((*world).cmdSubmit), "status": command((*world).cmdStatus),
 			"url": command((*world).cmdURL), "see": see, "crm-saw": command((*world).cmdCRMSaw), "mail": command((*world).cmdMail),
-			"no-mail": command((*world).cmdNoMail), "pause": command((*world).cmdPause), "idp": command((*world).cmdIDP),
+			"no-mail": command((*world).cmdNoMail), "pause": command((*world).cmdPause), "soon": command((*world).cmdSoon), "idp": command((*world).cmdIDP),
 			"header": command((*world).cmdHeader), "fetch": command((*world).cmdFetch), "logged": logged, "race": command((*world).cmdRace),
 			"totp": command((*world).cmdTOTP), "code": command((*world).cmdCode), "sms": command((*world).cmdSMS), "submit-to": command((*world).cmdSubmitTo),
 			"assertion": command((*world).cmdAssertion), "send": command((*world).cmdSend), "capture": command((*world).cmdCapture), "idp-token": command((*world).cmdIDPToken),
@@ -92,12 +92,13 @@ type world struct {
 func newWorld(t *testing.T, env *testscript.Env) (*world, error) {
 	w := &world{t: t, browsers: map[string]*browser{}, log: &lockedBuffer{}, read: map[string]int{}}
 	var err error
-	if w.gate, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+	if w.gate, err = net.Listen("tcp", realtest.Addr(t)); err != nil {
 		return nil, err
 	}
 	gate := "http://" + w.gate.Addr().String()
 	w.idp, err = fakeidp.Listen(fakeidp.Config{
 		Issuer: "/contoso", Algs: []string{"ES256"}, Name: "Contoso",
+		Address: realtest.Addr(t), // so that it can come back after it was down
 		Clients: []fakeidp.Client{{
 			ID: "crm", Secret: "crm-secret", RedirectURIs: []string{gate + "/_gate/callback/contoso", gate + "/_gate/callback/second"},
 			PostLogoutRedirectURIs: []string{gate + "/_gate/signed-out"},
@@ -238,9 +239,12 @@ func see(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// logged looks for text in the gateway's log: `logged TEXT`, `! logged TEXT`.
+// logged looks for text in the gateway's log, and waits for it: `logged TEXT`, `! logged TEXT`.
 func logged(ts *testscript.TestScript, neg bool, args []string) {
 	w := ts.Value(worldKey{}).(*world)
+	for end := time.Now().Add(time.Minute); !neg && !strings.Contains(w.log.String(), args[0]) && time.Now().Before(end); {
+		time.Sleep(20 * time.Millisecond)
+	}
 	if found := strings.Contains(w.log.String(), args[0]); found == neg {
 		ts.Fatalf("log: %q is there: %v\n%s", args[0], found, w.log.String())
 	}
@@ -277,7 +281,7 @@ func (w *world) cmdMail(ts *testscript.TestScript, args []string) error {
 		ts.Setenv("LINK", link)
 		return w.b.open(link)
 	}
-	m, ok := w.nextMail(args[0], len(args) > 1 && args[1] == newSignIn, 10*time.Second)
+	m, ok := w.nextMail(args[0], len(args) > 1 && args[1] == newSignIn, time.Minute)
 	if !ok {
 		return fmt.Errorf("no mail for %s", args[0])
 	}
@@ -320,6 +324,18 @@ func (w *world) nextMail(to string, notices bool, patience time.Duration) (realt
 func (w *world) cmdPause(_ *testscript.TestScript, args []string) error {
 	d, err := time.ParseDuration(args[0])
 	time.Sleep(d)
+	return err
+}
+
+// cmdSoon repeats a question until the answer is right, for what a pause is long enough for on a machine that is not busy: `soon fetch ...`,
+// `soon send ...`.
+func (w *world) cmdSoon(ts *testscript.TestScript, args []string) (err error) {
+	ask := map[string]func(*world, *testscript.TestScript, []string) error{"fetch": (*world).cmdFetch, "send": (*world).cmdSend}[args[0]]
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		if err = ask(w, ts, args[1:]); err == nil {
+			return nil
+		}
+	}
 	return err
 }
 

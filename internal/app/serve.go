@@ -164,6 +164,7 @@ func (a *App) startBackground(ctx context.Context) (stop func() error) {
 		a.checks.Run,
 		a.Accounts.Run,
 		a.trimming,
+		a.collecting,
 	}
 	if a.Mail != nil {
 		loops = append(loops, a.Mail.Run)

@@ -9,9 +9,9 @@ import (
 const (
 	// trimFirst is when the start is over: keys, stores and settings have been read.
 	trimFirst = 200 * time.Millisecond
-	// trimRest is how long nothing is given back after the first time. It doubles up to trimRestMost: what a busy gateway runs through again and
-	// again had better stay.
-	trimRest, trimRestMost = time.Second, time.Minute
+	// trimRest is how long nothing is given back after the first time, trimRestMost after the next ones: to map again what is needed again takes a
+	// millisecond or two, which a busy gateway had better not pay all the time.
+	trimRest, trimRestMost = time.Second, 2 * time.Second
 	// trimWorth is how much of its own file the process must have got hold of since.
 	trimWorth = 8 << 20
 )

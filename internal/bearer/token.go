@@ -88,6 +88,26 @@ func (c Config) Validate() fault.Problems {
 // Looks reports whether a credential claims to be one of ours, well-formed or not.
 func Looks(credential string) bool { return strings.HasPrefix(credential, Prefix) }
 
+// Within reports whether a text holds what could be one of ours.
+func Within(text string) bool {
+	for {
+		_, rest, found := strings.Cut(text, Prefix)
+		if !found {
+			return false
+		}
+		end := strings.IndexFunc(rest, func(c rune) bool {
+			return c != '-' && c != '_' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z')
+		})
+		if end < 0 {
+			end = len(rest)
+		}
+		if token.WellFormed(rest[:end]) {
+			return true
+		}
+		text = rest
+	}
+}
+
 // wellFormed reports whether a credential could have come from newSecret.
 func wellFormed(credential string) bool {
 	return Looks(credential) && token.WellFormed(credential[len(Prefix):])

@@ -289,7 +289,7 @@ func TestLoadAliasBomb(t *testing.T) {
 	b.WriteString(strings.Repeat("    - {name: b, paths: *p}\n", 4000))
 	start := time.Now()
 	_, r := load("c.yaml", []byte(b.String()), memory(nil), environment(nil))
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > 30*time.Second {
 		t.Errorf("took %v", took)
 	}
 	if !slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Message == "the file has too many values" }) {

@@ -316,7 +316,7 @@ func TestClockStreams(t *testing.T) {
 	c.Tick = time.Millisecond
 	srv := httptest.NewServer(c)
 	defer srv.Close() // waits for the handler: it must notice that the client left
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, srv.URL+"/clock", nil)
 	if err != nil {

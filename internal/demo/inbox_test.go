@@ -248,7 +248,7 @@ func TestWait(t *testing.T) {
 			}
 		}
 	})
-	ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	m, err := i.Wait(ctx, second)
 	if err != nil || m.ID != 2 {

@@ -57,7 +57,7 @@ func startDemoWith(t *testing.T, o demo.Options) string {
 		}
 	})
 	address := regexp.MustCompile(`behind the gateway\s+(http://[\d.:]+)/`)
-	for range 600 {
+	for range 2400 {
 		if m := address.FindStringSubmatch(out.String()); m != nil {
 			return m[1]
 		}
@@ -128,7 +128,7 @@ func TestEmployeeJourney(t *testing.T) {
 		b := b.In(t)
 		b.Go(gate + "/_gate/sign-out")
 		b.Click("button[type=submit]")
-		for range 100 { // the company's page says goodbye for a second
+		for range 1200 { // the company's page says goodbye for a second
 			if strings.HasPrefix(b.URL(), gate) {
 				break
 			}
@@ -219,7 +219,7 @@ func ask(b *realtest.Browser, gate, who string) {
 func mailedLink(t *testing.T, gate, to string) string {
 	t.Helper()
 	link := regexp.MustCompile(regexp.QuoteMeta(gate) + `/_gate/reset/[\w-]{43}`)
-	for range 100 {
+	for range 1200 {
 		for _, m := range mails(t, gate) {
 			if found := link.FindString(m.Text); found != "" && strings.Contains(strings.Join(m.To, " "), to) {
 				return found

@@ -266,7 +266,7 @@ func TestBadTokenEndpoints(t *testing.T) {
 			defer p.idp.SetFaults(fakeidp.Faults{})
 			code := p.back(p.get(p.request())).Get("code")
 			v := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {callback}, "code_verifier": {verifier}, "client_id": {"crm"}, "client_secret": {"s3cret"}}
-			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
 			if c.Faults.Token.Hang {
 				ctx, cancel = context.WithTimeout(ctx, 50*time.Millisecond)

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -91,21 +92,21 @@ func (b *Bearers) find(r *http.Request) (*grant, error) {
 		return nil, nil
 	}
 	if len(lines) > 1 {
-		if slices.ContainsFunc(lines, func(line string) bool { return b.recognises(credentialOf(line)) }) {
+		if slices.ContainsFunc(lines, func(line string) bool { return b.recognises(credentialOf(line)) || b.hides(line) }) {
 			return nil, fault.New(fault.Invalid, "There is more than one Authorization header.").WithReason("authorization_twice")
 		}
 		return nil, nil
 	}
 	credential := credentialOf(lines[0])
 	if credential == "" {
-		return nil, nil
+		return nil, b.foreign(lines[0])
 	}
 	b.open()
 	key := sha256.Sum256([]byte(credential))
 	now := b.now()
 	known, found := b.cache.GetIfPresent(key)
 	if !found && !b.recognises(credential) {
-		return nil, nil
+		return nil, b.foreign(lines[0])
 	}
 	if found && now.Sub(known.checked) < bearerFresh && now.Before(known.expires) {
 		return known, nil
@@ -132,6 +133,33 @@ func tooManyTokens() error {
 // recognises reports whether a credential is for the gateway. Every other one belongs to the CRM.
 func (b *Bearers) recognises(credential string) bool {
 	return bearer.Looks(credential) || b.verifier(credential) != nil
+}
+
+// foreign refuses a line that holds a token of ours in a form that is not RFC 6750's. It would be passed on, and the CRM would have the token.
+func (b *Bearers) foreign(line string) error {
+	if !b.hides(line) {
+		return nil
+	}
+	return fault.New(fault.Invalid, `An access token is sent as "Authorization: Bearer TOKEN", with nothing else in that header.`).WithReason("authorization_form")
+}
+
+// hides reports whether a token of ours stands anywhere in a line, also as the name or password of RFC 7617 (Basic).
+func (b *Bearers) hides(line string) bool {
+	if bearer.Within(line) {
+		return true
+	}
+	for word := range strings.FieldsFuncSeq(line, func(c rune) bool { return strings.ContainsRune(" \t,;=\"'", c) }) {
+		if b.verifier(word) != nil {
+			return true
+		}
+	}
+	scheme, rest, _ := strings.Cut(line, " ")
+	if !strings.EqualFold(scheme, "Basic") {
+		return false
+	}
+	pair, _ := base64.StdEncoding.DecodeString(strings.Trim(rest, " \t"))
+	user, password, _ := strings.Cut(string(pair), ":")
+	return bearer.Within(user) || bearer.Within(password) || b.verifier(user) != nil || b.verifier(password) != nil
 }
 
 func (b *Bearers) verifier(credential string) identity.TokenVerifier {

@@ -16,7 +16,8 @@
 //   - What the CRM is told about a person is made once per session and upstream and used until the session's identity changes. Per request
 //     nothing is decoded, joined or signed.
 //   - A program may bring an access token in place of a session (Bearers). It is consumed where it is recognised, good or not: the CRM has no
-//     business with it. Every other Authorization header is the CRM's own and passes untouched. What a token says is put into the words of
+//     business with it. One that stands in that header in any other form (another scheme, a list, a password) is refused, or the CRM would
+//     have it. Every other Authorization header is the CRM's own and passes untouched. What a token says is put into the words of
 //     a session, so that rules, headers and assertion are the same for both; store and account are asked again after a second.
 //   - A recognised token decides alone. Falling back to the session beside it would make a revoked token look as if it worked.
 //   - Whoever asks Forward names the request, so only a proxy may. Which of the trusted ones do ask can be said (ForwardAuth): through one that

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"bufio"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,8 +13,6 @@ import (
 // TestFraming sends what has been used to make two servers disagree about where a request ends. The CRM may get one request, framed
 // anew, or none; never the hidden one, and never a name that hides in another line.
 func TestFraming(t *testing.T) {
-	up := record(t)
-	g := guard(t, up.url, nil)
 	const hidden = "GET /hidden HTTP/1.1\r\nHost: crm.example.com\r\nX-Forwarded-User: evil\r\n\r\n"
 	for _, tc := range []struct{ name, headers, body string }{
 		{"length and chunks", "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n" + hidden},
@@ -33,10 +32,10 @@ func TestFraming(t *testing.T) {
 		{"two hosts", "Host: evil.test\r\nContent-Length: 0\r\n", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			c, in := g.dial()
-			c.SetDeadline(time.Now().Add(250 * time.Millisecond))
+			up := record(t) // of its own, so that what comes late is not the next one's
+			c, in := guard(t, up.url, nil).dial()
 			io.WriteString(c, "POST /public/x HTTP/1.1\r\nHost: crm.example.com\r\n"+asAnn+"\r\n"+tc.headers+"\r\n"+tc.body)
-			drain(in)
+			drain(c, in)
 			got := up.take(t)
 			for _, s := range got {
 				if strings.Contains(s.raw, "evil") || !strings.HasPrefix(s.line, "POST /public/x ") && !strings.HasPrefix(s.line, "GET /hidden ") {
@@ -56,8 +55,8 @@ func TestFraming(t *testing.T) {
 	}
 }
 
-// drain reads answers until there are no more.
-func drain(in *bufio.Reader) {
+// drain reads answers until there are no more: the first one however long it takes, those that none should follow for a moment.
+func drain(c net.Conn, in *bufio.Reader) {
 	for {
 		res, err := http.ReadResponse(in, nil)
 		if err != nil {
@@ -66,5 +65,6 @@ func drain(in *bufio.Reader) {
 		if _, err := io.Copy(io.Discard, res.Body); err != nil {
 			return
 		}
+		c.SetDeadline(time.Now().Add(250 * time.Millisecond))
 	}
 }

@@ -197,12 +197,12 @@ type answer struct {
 // raw sends bytes as they are and reads one answer.
 func (g *gate) raw(request string) answer {
 	g.t.Helper()
-	c, err := net.DialTimeout("tcp", g.addr, 5*time.Second)
+	c, err := net.DialTimeout("tcp", g.addr, time.Minute)
 	if err != nil {
 		g.t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(20 * time.Second))
+	c.SetDeadline(time.Now().Add(time.Minute))
 	if _, err := io.WriteString(c, request); err != nil {
 		g.t.Fatal(err)
 	}
@@ -257,7 +257,7 @@ func record(t testing.TB) *recording {
 // serve reads one request: a head, and a chunked body with its trailers where the head announces one.
 func (rec *recording) serve(c net.Conn) {
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(time.Minute))
 	var got []byte
 	in := bufio.NewReader(c)
 	end := []byte("\r\n\r\n")

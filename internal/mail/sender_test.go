@@ -57,10 +57,17 @@ func newSender(port int) (*mail.Sender, *sink) {
 		},
 		Renderer: content{html: "<p>Grüße</p>"},
 		Retry:    []time.Duration{10 * time.Millisecond, 20 * time.Millisecond},
-		Grace:    2 * time.Second,
+		Grace:    20 * time.Second,
 		Log:      slog.New(slog.NewTextHandler(log, nil)),
 		Now:      func() time.Time { return time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC).Add(time.Since(began)) },
 	}, log
+}
+
+// logged waits until the log says something, or a minute.
+func logged(log *sink, text string) {
+	for end := time.Now().Add(time.Minute); !strings.Contains(log.String(), text) && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // run starts the sender and ends it with the test, or at once when the returned function is called.
@@ -194,12 +201,7 @@ func TestSenderGivesUp(t *testing.T) {
 	if err := s.Send(t.Context(), mail.Message{To: "ann@example.test", Template: "x"}); err != nil {
 		t.Fatal(err)
 	}
-	for range 200 {
-		if strings.Contains(log.String(), "given up") {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	logged(log, "given up")
 	if !strings.Contains(log.String(), "tries=3") || len(box.Messages("")) != 0 {
 		t.Errorf("want three tries and no mail:\n%s", log)
 	}

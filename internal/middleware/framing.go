@@ -39,6 +39,9 @@ const (
 // maxKeptLine is how much of a line is kept from one read to the next. The lines that are looked into are shorter.
 const maxKeptLine = 96
 
+// version is the one that has chunks.
+const version = "HTTP/1.1"
+
 // spoiled is put in place of what must not pass. It is wrong wherever a line can be, so the server refuses the request and hangs up.
 const spoiled = "\x00\r\n\r\n"
 
@@ -53,6 +56,10 @@ type framedConn struct {
 	kept int
 	long int
 	last byte
+	// tail is the end of the line so far, as much as a version has.
+	tail [len(version) + 1]byte
+	// old is whether the request is of a version without chunks (RFC 9112, 6.1): net/http does not look for any and takes them for requests.
+	old bool
 	// headLines counts the lines of the head, or of the trailer.
 	headLines int
 	// length and lengths are the last Content-Length and how many there were; coded is whether there was a Transfer-Encoding.
@@ -140,6 +147,7 @@ func (c *framedConn) follow(b []byte) int {
 			return i
 		}
 		if end < 0 {
+			c.trail(b[i:])
 			c.keep(b[i:])
 			return -1
 		}
@@ -152,6 +160,10 @@ func (c *framedConn) follow(b []byte) int {
 			return at // a bare LF
 		}
 		whole := b[i : at-min(end, 1)]
+		if c.headLines == 0 {
+			c.trail(b[i:at])
+			c.old = string(c.tail[:]) != version+"\r"
+		}
 		if c.long > 0 {
 			c.keep(b[i:at])
 			whole = c.line[:min(c.kept, max(c.long-1, 0))]
@@ -172,6 +184,13 @@ func (c *framedConn) keep(b []byte) {
 		c.long += len(b)
 		c.last = b[len(b)-1]
 	}
+}
+
+// trail remembers the end of a line.
+func (c *framedConn) trail(b []byte) {
+	n := min(len(b), len(c.tail))
+	copy(c.tail[:], c.tail[n:])
+	copy(c.tail[len(c.tail)-n:], b[len(b)-n:])
 }
 
 // lineEnded takes a line, of which at least the beginning is there. It reports false for one that must not pass.
@@ -211,7 +230,7 @@ func (c *framedConn) field(line []byte) bool {
 		}
 		c.length = int64(n)
 	case bytes.EqualFold(name, []byte("transfer-encoding")):
-		if c.coded || !bytes.EqualFold(value, []byte("chunked")) {
+		if c.coded || c.old || !bytes.EqualFold(value, []byte("chunked")) {
 			return false
 		}
 		c.coded = true

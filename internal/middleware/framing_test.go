@@ -51,6 +51,10 @@ func TestFraming(t *testing.T) {
 		{"a body", "POST /x HTTP/1.1\r\nContent-Length: 7\r\n\r\na\nb\n c\n" + head + "\r\n", -1},
 		{"a body of nothing", "POST /x HTTP/1.1\r\ncontent-length:0\r\n\r\n" + head + "\r\n", -1},
 		{"chunks", "POST /x HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n5;a=b\r\n\n\n\n\n\n\r\nA \r\n0123456789\r\n0\r\nX-Sum: 1\r\n\r\n" + head + "\r\n", -1},
+		{"an old version", "POST /x HTTP/1.0\r\nContent-Length: 2\r\n\r\nab" + head + "\r\n", -1},
+		{"chunks of an old version", "POST /x HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 18 + 27},
+		{"chunks of an old version, long", "POST /" + strings.Repeat("x", 300) + " HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 317 + 27},
+		{"chunks, long", "POST /" + strings.Repeat("x", 300) + " HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + head + "\r\n", -1},
 		{"what follows a request for an upgrade", "GET /x HTTP/1.1\r\nUpgrade: websocket\r\n\r\n" + "GET /y HTTP/1.1\nX: a\r\n\r\n", 17 + 20 + 2 + 15},
 		{"a bare LF after the request line", "GET /x HTTP/1.1\nHost: a\r\n\r\n", 15},
 		{"a bare LF after a field", "GET /x HTTP/1.1\r\nHost: a\nX: b\r\n\r\n", 24},
@@ -87,8 +91,9 @@ func TestFraming(t *testing.T) {
 	}
 }
 
-// framingServer starts a server behind a listener with these checks; it notes what it served. Over TLS where secure.
-func framingServer(t *testing.T, secure bool) (dial func(protocols ...string) net.Conn, served func() string) {
+// framingServer starts a server behind a listener with these checks; it notes what it served. Over TLS where secure, with patience for the
+// handshake.
+func framingServer(t *testing.T, secure bool, patience time.Duration) (dial func(protocols ...string) net.Conn, served func() string) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -123,7 +128,7 @@ func framingServer(t *testing.T, secure bool) (dial func(protocols ...string) ne
 		some := httptest.NewUnstartedServer(nil)
 		some.StartTLS() // for its certificate
 		t.Cleanup(some.Close)
-		listener = &SecureFraming{Listener: ln, Config: &tls.Config{Certificates: some.TLS.Certificates, NextProtos: []string{"h2", "http/1.1"}}, Timeout: 300 * time.Millisecond}
+		listener = &SecureFraming{Listener: ln, Config: &tls.Config{Certificates: some.TLS.Certificates, NextProtos: []string{"h2", "http/1.1"}}, Timeout: patience}
 	}
 	go srv.Serve(listener)
 	t.Cleanup(func() { srv.Close() })
@@ -133,7 +138,7 @@ func framingServer(t *testing.T, secure bool) (dial func(protocols ...string) ne
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { c.Close() })
-			c.SetDeadline(time.Now().Add(5 * time.Second))
+			c.SetDeadline(time.Now().Add(time.Minute))
 			if secure && protocols == nil {
 				return tls.Client(c, &tls.Config{InsecureSkipVerify: true})
 			} else if secure {
@@ -151,7 +156,7 @@ func framingServer(t *testing.T, secure bool) (dial func(protocols ...string) ne
 // TestFramingIsRefused sends to a server what must not pass, after a good request on the same connection: it answers 400 and hangs up.
 func TestFramingIsRefused(t *testing.T) {
 	for _, secure := range []bool{false, true} {
-		dial, served := framingServer(t, secure)
+		dial, served := framingServer(t, secure, time.Hour)
 		for _, bad := range []string{
 			"GET /bad HTTP/1.1\nHost: a\n\n", "GET /bad HTTP/1.1\r\nHost: a\nX: y\r\n\r\n", "GET /bad HTTP/1.1\r\nHost: a\r\nX: y\r\n z\r\n\r\n",
 			"POST /bad HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -181,7 +186,7 @@ func TestFramingIsRefused(t *testing.T) {
 // TestHijackedConnectionsAreFree takes a connection for something else than HTTP; what then comes is nobody's business.
 func TestHijackedConnectionsAreFree(t *testing.T) {
 	for _, secure := range []bool{false, true} {
-		dial, _ := framingServer(t, secure)
+		dial, _ := framingServer(t, secure, time.Hour)
 		c := dial("http/1.1")
 		io.WriteString(c, "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
 		in := bufio.NewReader(c)
@@ -200,8 +205,8 @@ func TestHijackedConnectionsAreFree(t *testing.T) {
 // TestSecureFramingServesTheRest: HTTP/2 goes on as it is, a client without TLS is told so, one that says nothing holds up nobody and
 // is given up.
 func TestSecureFramingServesTheRest(t *testing.T) {
-	dial, served := framingServer(t, true)
-	silent := dial("http/1.1").(*tls.Conn).NetConn()
+	dial, served := framingServer(t, true, time.Hour)
+	dial("http/1.1") // and says nothing
 	client := http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true, DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
 		c := dial("h2").(*tls.Conn)
 		return c, c.Handshake()
@@ -219,7 +224,8 @@ func TestSecureFramingServesTheRest(t *testing.T) {
 	if got, _ := io.ReadAll(plain); !strings.HasPrefix(string(got), "HTTP/1.0 400 ") {
 		t.Errorf("without TLS: %q", got)
 	}
-	silent.SetDeadline(time.Now().Add(3 * time.Second))
+	impatient, _ := framingServer(t, true, 100*time.Millisecond)
+	silent := impatient("http/1.1").(*tls.Conn).NetConn()
 	if n, err := silent.Read(make([]byte, 100)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("a client that says nothing: %d bytes, %v", n, err)
 	}

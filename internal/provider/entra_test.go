@@ -71,7 +71,7 @@ func newPlace(t *testing.T, change func(*provider.Config)) *entraPlace {
 	if problems := c.Validate(); len(problems) > 0 {
 		t.Fatalf("Validate: %+v", problems)
 	}
-	opened, err := provider.Open(c, provider.Env{RedirectURI: redirectURI, Now: e.clock.now, Timeout: time.Second})
+	opened, err := provider.Open(c, provider.Env{RedirectURI: redirectURI, Now: e.clock.now, Timeout: patience})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func TestEntraTenantsKeepLinks(t *testing.T) {
 		ID: "contoso", Type: "entra", RedirectConfig: provider.RedirectConfig{
 			TenantID: tenant, Issuer: e.origin + "/" + tenant + "/v2.0", ClientConfig: provider.ClientConfig{ClientID: "crm", ClientSecret: "s3cret & so/on"},
 		},
-	}, provider.Env{RedirectURI: redirectURI, Now: alone.clock.now, Timeout: time.Second})
+	}, provider.Env{RedirectURI: redirectURI, Now: alone.clock.now, Timeout: patience})
 	if err != nil {
 		t.Fatal(err)
 	}

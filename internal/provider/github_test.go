@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -94,7 +93,7 @@ func (o *octopus) open(t *testing.T, change func(*provider.Config)) identity.Red
 	if problems := slices.DeleteFunc(c.Validate(), func(p fault.Problem) bool { return p.Warning }); len(problems) > 0 {
 		t.Fatalf("Validate: %+v", problems)
 	}
-	p, err := provider.Open(c, provider.Env{RedirectURI: redirectURI, Timeout: time.Second})
+	p, err := provider.Open(c, provider.Env{RedirectURI: redirectURI, Timeout: patience})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,14 +68,14 @@ func TestServiceConnectionsThatWereForgotten(t *testing.T) {
 	})
 	k := &clock{}
 	c := directoryConfig(d)
-	c.URLs = []string{"ldaps://" + door.url}
+	c.URLs, c.Timeout = []string{"ldaps://" + door.url}, time.Minute // against which the short wait is told apart
 	p := openDirectory(t, c, k.now)
 	signsIn(t, p)
 	deaf.Store(true)
 	k.advance(10 * time.Second)
 	start := time.Now()
 	signsIn(t, p)
-	if took := time.Since(start); took > 4*time.Second {
+	if took := time.Since(start); took > 40*time.Second {
 		t.Errorf("it took %s", took)
 	}
 	signsIn(t, p)

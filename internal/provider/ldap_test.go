@@ -24,6 +24,7 @@ func directoryConfig(d *realtest.Directory) provider.Config {
 	c.BindDN, c.UserBase = d.BindDN, d.PeopleBase
 	c.BindPassword = "crmgate-pw-1"
 	c.Groups.Base = d.GroupBase
+	c.Timeout = 30 * time.Second // a busy machine is no trouble
 	return c
 }
 

@@ -123,10 +123,11 @@ func TestSilentServers(t *testing.T) {
 		{"stalls in the handshake", "ldap", startTLS}, {"hangs up", "ldaps", func(net.Conn) {}}, {"floods", "ldap", flood},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel() // they wait more than they work
 			bad := newTap(t, tt.serve)
 			k := &clock{}
 			c := directoryConfig(d)
-			c.StartTLS, c.Timeout = true, 500*time.Millisecond
+			c.StartTLS, c.Timeout = true, 4*time.Second // also for the server that is well, on a busy machine
 			c.URLs = []string{tt.scheme + "://" + bad.url, d.TLSURL}
 			p := openDirectory(t, c, k.now)
 			for i := range 3 {
@@ -134,7 +135,7 @@ func TestSilentServers(t *testing.T) {
 				if _, err := p.CheckPassword(context.Background(), "alice", "alice-pw-1"); err != nil {
 					t.Errorf("the second server does not help: %v", err)
 				}
-				if took := time.Since(start); took > 5*time.Second {
+				if took := time.Since(start); took > time.Minute {
 					t.Errorf("attempt %d took %s", i, took)
 				}
 			}
@@ -219,24 +220,31 @@ func (c *afterHandshake) rest(b []byte) (int, error) {
 
 func TestGivingUpEndsTheQuestion(t *testing.T) {
 	d := realtest.Slapd(t)
-	bad := newTap(t, silent)
+	asked := make(chan struct{})
+	bad := newTap(t, func(c net.Conn) {
+		asked <- struct{}{}
+		silent(c)
+	})
 	c := directoryConfig(d)
-	c.Timeout = 30 * time.Second
+	c.Timeout = time.Minute
 	c.URLs = []string{"ldaps://" + bad.url}
 	p := openDirectory(t, c, nil)
-	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
-	defer cancel()
+	leave := func() error {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		go func() { <-asked; cancel() }()
+		_, err := p.CheckPassword(ctx, "alice", "alice-pw-1")
+		return err
+	}
 	start := time.Now()
-	if _, err := p.CheckPassword(ctx, "alice", "alice-pw-1"); !fault.Is(err, fault.Unavailable) {
+	if err := leave(); !fault.Is(err, fault.Unavailable) {
 		t.Errorf("CheckPassword: %v", err)
 	}
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > 30*time.Second {
 		t.Errorf("it took %s", took)
 	}
 	// Somebody who leaves says nothing about the server.
-	ctx, cancel = context.WithTimeout(context.Background(), 100*time.Millisecond)
-	defer cancel()
-	_, _ = p.CheckPassword(ctx, "alice", "alice-pw-1")
+	_ = leave()
 	if n := bad.count.Load(); n != 2 {
 		t.Errorf("the server was asked %d times, want twice", n)
 	}

@@ -191,7 +191,7 @@ func TestBadTokenEndpoints(t *testing.T) {
 			if n := len(p.idp.TokenRequests()); n != 2 {
 				t.Errorf("the token endpoint was asked %d times, want once for each sign-in", n)
 			}
-			if took := time.Since(start); took > 5*time.Second {
+			if took := time.Since(start); took > time.Minute {
 				t.Errorf("it took %s", took)
 			}
 		})

@@ -19,6 +19,7 @@ import (
 	"crmgate/internal/fault"
 	"crmgate/internal/identity"
 	"crmgate/internal/provider"
+	"crmgate/internal/realtest"
 )
 
 const (
@@ -27,6 +28,9 @@ const (
 	pkce        = "a-verifier-of-more-than-forty-three-characters-0123"
 	nonce       = "the-nonce-of-this-attempt"
 )
+
+// patience with one question to a provider. A test of one that hangs takes as long, so it is short; a busy machine needs some.
+const patience = 5 * time.Second
 
 // clock is a clock that tests move.
 type clock struct{ ahead atomic.Int64 }
@@ -46,7 +50,8 @@ type party struct {
 func newParty(t *testing.T, changeIDP func(*fakeidp.Config), change func(*provider.Config)) *party {
 	t.Helper()
 	c := fakeidp.Config{
-		Algs: []string{"ES256"},
+		Address: realtest.Addr(t), // so that it can come back after it was down
+		Algs:    []string{"ES256"},
 		Clients: []fakeidp.Client{
 			{ID: "crm", Secret: "s3cret & so/on", RedirectURIs: []string{redirectURI}, PostLogoutRedirectURIs: []string{signedOut}},
 			{ID: "public", RedirectURIs: []string{redirectURI}},
@@ -82,7 +87,7 @@ func (p *party) open(change func(*provider.Config)) identity.Redirector {
 	if problems := slices.DeleteFunc(c.Validate(), func(p fault.Problem) bool { return p.Warning }); len(problems) > 0 {
 		p.t.Fatalf("Validate: %+v", problems)
 	}
-	opened, err := provider.Open(c, provider.Env{RedirectURI: redirectURI, Now: p.clock.now, Timeout: time.Second})
+	opened, err := provider.Open(c, provider.Env{RedirectURI: redirectURI, Now: p.clock.now, Timeout: patience})
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -96,7 +101,7 @@ func (p *party) respond(r identity.Redirector) (url.Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	browser := &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	browser := &http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := browser.Get(address)
 	if err != nil {
 		p.t.Fatal(err)

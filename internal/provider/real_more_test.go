@@ -193,7 +193,7 @@ func nextToken(t *testing.T, tokens <-chan string) string {
 	select {
 	case raw := <-tokens:
 		return raw
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("no logout token came")
 		return ""
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net"
+	"runtime"
 	"strconv"
 	"sync"
 	"testing"
@@ -25,11 +26,27 @@ func Addr(t testing.TB) string {
 		}
 		if l, err := net.Listen("tcp", addr); err == nil {
 			l.Close()
-			return addr
+			if reserve(t, addr) {
+				return addr
+			}
 		}
 	}
 	t.Fatal("find a free port: none after 1000 attempts")
 	return ""
+}
+
+// reserve keeps an address from the other test binaries that run at the same time: until the server listens it looks free to them as well. A
+// name of Linux's own for a socket is given back with the process, however that ends.
+func reserve(t testing.TB, addr string) bool {
+	if runtime.GOOS != "linux" {
+		return true
+	}
+	l, err := net.Listen("unix", "@crmgate-test-"+addr)
+	if err != nil {
+		return false
+	}
+	t.Cleanup(func() { l.Close() })
+	return true
 }
 
 // listens is a ready check for servers that answer as soon as they accept.

@@ -20,7 +20,8 @@ import (
 )
 
 const (
-	browserTimeout = 20 * time.Second // one action, including the loading that it causes
+	browserTimeout = time.Minute // one action, including the loading that it causes
+	turnTimeout    = 2 * time.Second
 	quietTime      = 100 * time.Millisecond
 )
 
@@ -229,6 +230,7 @@ func (o *observations) busy() bool {
 // settle waits until nothing has been loading for a moment: a click may start a navigation, and its page another one.
 func (b *Browser) settle(what string) {
 	b.t.Helper()
+	b.turn()
 	deadline := time.Now().Add(browserTimeout)
 	for quietSince := time.Now(); time.Since(quietSince) < quietTime; time.Sleep(quietTime / 10) {
 		if b.seen.busy() {
@@ -238,6 +240,14 @@ func (b *Browser) settle(what string) {
 			b.fail(what, errors.New("the page does not finish loading"))
 		}
 	}
+}
+
+// turn waits until the page has done what it had begun, also on a busy machine: what a click leads to is queued before this. Its answer is
+// none where the page goes away meanwhile.
+func (b *Browser) turn() {
+	ctx, cancel := context.WithTimeout(b.ctx, turnTimeout)
+	defer cancel()
+	_, _ = chromedp.Run(ctx, chromedp.Evaluate[string]("new Promise(done => setTimeout(() => setTimeout(() => done(''))))", chromedp.EvalAwaitPromise))
 }
 
 func (b *Browser) act(what string, steps ...chromedp.Action[chromedp.Void]) {

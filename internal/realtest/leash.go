@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	startTimeout = 60 * time.Second // generous: a loaded CI machine with two cores starts several servers at once
-	stopTimeout  = 15 * time.Second
+	startTimeout = 3 * time.Minute // generous: a loaded CI machine with two cores starts several servers at once
+	stopTimeout  = time.Minute
 )
 
 // keeper runs the server and ends it with signal $1 when file descriptor 3, the leash, reaches its end: when the test

@@ -37,7 +37,7 @@ func TestServersDieWithTheTestBinary(t *testing.T) {
 	}
 	child.Process.Kill()
 	child.Wait()
-	for range 200 {
+	for range 1200 {
 		if !listens(addr) {
 			return
 		}

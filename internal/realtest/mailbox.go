@@ -14,7 +14,7 @@ import (
 	"github.com/emersion/go-smtp"
 )
 
-const mailTimeout = 10 * time.Second
+const mailTimeout = time.Minute // for machines that are busy
 
 // Inbox is a mail server inside the test that keeps what it is given. Safe for concurrent use.
 type Inbox struct {

@@ -48,7 +48,7 @@ func Postgres(t testing.TB) string {
 			t.Errorf("drop database: %v\n%s", err, out)
 		}
 	})
-	return fmt.Sprintf("postgres://postgres:%s@%s/%s?sslmode=disable", postgresPassword, c.addr, name)
+	return fmt.Sprintf("postgres://postgres:%s@%s/%s?sslmode=disable&connect_timeout=60", postgresPassword, c.addr, name)
 }
 
 func sharedCluster(t testing.TB) *cluster {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gorilla/sessions"
+
 	"crmgate/internal/audit"
 	"crmgate/internal/fault"
 )
@@ -29,6 +31,8 @@ type Manager struct {
 	Changed func(w http.ResponseWriter, r *http.Request)
 	// Checks asks providers again about live sessions; nil asks nobody.
 	Checks Checker
+	// Together runs what is to be written as a whole or not at all, as far as one store keeps it. Nil writes one after the other.
+	Together func(ctx context.Context, do func(ctx context.Context) error) error
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 
@@ -65,6 +69,12 @@ func (m *Manager) Lookup(r *http.Request) (*Session, error) {
 // here), ends the one it had, and sets the cookie. Address and UserAgent come from the request's audit.Origin where
 // they are empty; AuthTime is now where it is zero.
 func (m *Manager) Start(w http.ResponseWriter, r *http.Request, s Session) (*Session, error) {
+	return m.StartWith(w, r, s, func(context.Context) error { return nil })
+}
+
+// StartWith is Start with what else belongs to the beginning of the session, such as its security event: with is called after the session was
+// written, in the same step where one store keeps both, and where it fails there is no session.
+func (m *Manager) StartWith(w http.ResponseWriter, r *http.Request, s Session, with func(ctx context.Context) error) (*Session, error) {
 	// Before the new one begins: a failure in between leaves nobody signed in, the other order would leave two.
 	if _, err := m.endPresented(r); err != nil {
 		return nil, err
@@ -77,7 +87,7 @@ func (m *Manager) Start(w http.ResponseWriter, r *http.Request, s Session) (*Ses
 	}
 	gs.IsNew = true
 	gs.Values[recordKey] = &s
-	if err := gs.Save(r, w); err != nil {
+	if err := m.begin(w, r, gs, &s, with); err != nil {
 		return nil, err
 	}
 	// After it began and not before: of two that begin at once, the later to look sees both.
@@ -90,6 +100,27 @@ func (m *Manager) Start(w http.ResponseWriter, r *http.Request, s Session) (*Ses
 	}
 	m.wentOn(w, r)
 	return &s, nil
+}
+
+// begin writes a session and what belongs to it. Where the one is written and the other is not, the session ends.
+func (m *Manager) begin(w http.ResponseWriter, r *http.Request, gs *sessions.Session, s *Session, with func(ctx context.Context) error) error {
+	together := m.Together
+	if together == nil {
+		together = func(ctx context.Context, do func(ctx context.Context) error) error { return do(ctx) }
+	}
+	written := false
+	err := together(r.Context(), func(ctx context.Context) error {
+		if err := gs.Save(r.WithContext(ctx), w); err != nil {
+			return err
+		}
+		written = true
+		return with(ctx)
+	})
+	if err == nil || !written {
+		return err
+	}
+	dropCookie(w, m.CookieName())
+	return errors.Join(err, m.Revoke(r.Context(), s.ID))
 }
 
 // fill sets what the caller of Start does not.

@@ -6,9 +6,10 @@ import (
 	"crmgate/internal/account"
 )
 
-// arrived notes a sign-in whose session stands, and lets the browser be known by it the next time.
-func (f *Flow) arrived(w http.ResponseWriter, r *http.Request, a *account.Account) {
-	if secret := f.Accounts.Arrived(r.Context(), a, f.Sessions.KnownSecrets(r)); secret != "" {
-		f.Sessions.KeepKnownSecret(w, r, secret)
+// arrived lets the browser be known by a sign-in whose session stands, and tells the account's owner where it was not known before.
+func (f *Flow) arrived(w http.ResponseWriter, r *http.Request, here account.Arrival) {
+	if here.Secret != "" {
+		f.Sessions.KeepKnownSecret(w, r, here.Secret)
 	}
+	f.Accounts.Tell(r.Context(), here)
 }

@@ -34,6 +34,9 @@
 //     are looked at (guard). A passkey cannot be guessed, so it neither counts nor is locked out by a stranger's guesses.
 //   - An account that is locked by wrong passwords while its sign-in waits is not let in by the second factor. A passkey alone is:
 //     a stranger who guesses passwords keeps nobody out who has one.
+//   - The session, its security event, LastSignIn and the place it came from are written in one transaction: there is no session without
+//     its event, also after a kill -9. Where sessions are in Redis, the session is written first and ended if the rest fails; the browser
+//     has its cookie only when both stand.
 //   - A password is changed after the second factor, not before (change.go): the change waits like a sign-in, sealed, with both passwords in
 //     it, and nothing is written until the factor is there. Otherwise a stolen password could replace itself and sign its owner out
 //     everywhere. For a password in a directory the same holds if sign-ins with that directory are asked for a factor of ours. An expired one

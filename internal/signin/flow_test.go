@@ -77,6 +77,15 @@ func (s oneAccount) GetAccount(context.Context, string) (*account.Account, error
 	return s.a, nil
 }
 
+func (s oneAccount) UpdateAccount(ctx context.Context, id string, change func(*account.Account) error) (*account.Account, error) {
+	a, err := s.GetAccount(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	b := *a
+	return &b, change(&b)
+}
+
 func (s oneAccount) GetPassword(context.Context, account.Local) (account.Password, error) {
 	return account.Password{ChangedAt: s.changedAt}, nil
 }

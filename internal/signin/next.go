@@ -153,31 +153,39 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, p progress) (Step,
 		s.PasswordExpires = moment(a.PasswordExpires)
 	}
 	s.LastSignIn = moment(f.Accounts.LastArrival(ctx, a.ID))
-	started, err := f.Sessions.Start(w, r, s)
+	var refusal error
+	var arrival account.Arrival
+	_, err := f.Sessions.StartWith(w, r, s, func(ctx context.Context) error {
+		if refusal = f.recheck(ctx, p); refusal != nil {
+			return refusal
+		}
+		f.Audit.Record(ctx, audit.Event{Kind: audit.SignIn, AccountID: a.ID, Provider: p.via, Detail: strings.Join(s.AMR, " ")}.From(ctx))
+		arrival = f.Accounts.Arrived(ctx, a, f.Sessions.KnownSecrets(r))
+		return nil
+	})
+	if refusal != nil {
+		f.refused(ctx, p, refusal)
+	}
 	if err != nil {
 		return Step{}, err
 	}
-	if err := f.recheck(ctx, p); err != nil {
-		if err := f.Sessions.Revoke(ctx, started.ID); err != nil {
-			return Step{}, err
-		}
-		f.refused(ctx, p, err)
-		return Step{}, err
-	}
-	f.Audit.Record(ctx, audit.Event{Kind: audit.SignIn, AccountID: a.ID, Provider: p.via, Detail: strings.Join(started.AMR, " ")}.From(ctx))
-	f.arrived(w, r, a)
+	f.arrived(w, r, arrival)
 	return Step{Kind: StepDone, URL: p.returnTo, Used: Way{Provider: p.via, Identifier: a.SignInName(f.Realms)}}, nil
 }
 
-// recheck looks at the account again now that the session exists. An administrator may have disabled it, or a reset may have
-// replaced the password, between the proof and the session; ending all sessions then missed this one.
+// recheck looks at the account again now that the session is written, and records LastSignIn. An administrator may have disabled it, or a
+// reset may have replaced the password, between the proof and the session; ending all sessions then missed this one. Because it writes,
+// whoever disables the account now waits until the session stands, and finds it.
 func (f *Flow) recheck(ctx context.Context, p progress) error {
-	a, err := f.Accounts.Store.GetAccount(ctx, p.account.ID)
+	a, err := f.Accounts.Store.UpdateAccount(ctx, p.account.ID, func(a *account.Account) error {
+		if a.State != account.Active {
+			return errDisabled
+		}
+		a.LastSignIn = f.now()
+		return nil
+	})
 	if err != nil {
 		return err
-	}
-	if a.State != account.Active {
-		return errDisabled
 	}
 	if p.via != account.OwnerLocal {
 		return nil

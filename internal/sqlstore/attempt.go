@@ -29,8 +29,8 @@ func (d *DB) CreateAttempt(ctx context.Context, a session.Attempt, keep int) err
 		// The new one comes first whatever the clock says: two tabs can be opened in one millisecond.
 		return struct{}{}, exec(ctx, q, `DELETE FROM attempts WHERE browser = $1 AND state_digest NOT IN (
 			SELECT state_digest FROM attempts WHERE browser = $1
-			ORDER BY CASE WHEN state_digest = $2 THEN 0 ELSE 1 END, created_at DESC, state_digest LIMIT $3)`,
-			a.Browser, a.StateDigest, max(keep, 1))
+			ORDER BY CASE WHEN state_digest = $2 THEN 0 ELSE 1 END, created_at DESC, state_digest`+limit(keep)+`)`,
+			a.Browser, a.StateDigest)
 	})
 	return err
 }

@@ -30,7 +30,7 @@ func (d *DB) CreateDevice(ctx context.Context, dev mfa.Device, keep int) error {
 		}
 		return struct{}{}, exec(ctx, q, `DELETE FROM remembered_devices WHERE account_id = $1 AND id NOT IN (
 			SELECT id FROM remembered_devices WHERE account_id = $1
-			ORDER BY CASE WHEN id = $2 THEN 0 ELSE 1 END, created_at DESC, id LIMIT $3)`, dev.AccountID, dev.ID, max(keep, 1))
+			ORDER BY CASE WHEN id = $2 THEN 0 ELSE 1 END, created_at DESC, id`+limit(keep)+`)`, dev.AccountID, dev.ID)
 	})
 	return err
 }

@@ -12,6 +12,8 @@
 //     so that two of them can neither interleave nor deadlock.
 //   - SQLite has one writer. Writers of this process queue up in Go, fairly and cancellably; SQLite's own waiting, which is
 //     neither, is left for other processes.
+//   - What belongs to one step of a sign-in is one transaction (DB.Together), carried by the context because the operations are those of
+//     several packages' interfaces. It begins with the first write, and one write in it that fails ends all of it.
 //   - With SQLite each text is prepared once for each connection: the driver would read it anew every time, a third of what a statement costs.
 //   - Open migrates. Processes that start at once do not get in each other's way: PostgreSQL has an advisory lock, and beside SQLite
 //     the directory is locked. A database that a newer crmgate has changed is refused.

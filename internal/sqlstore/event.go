@@ -45,13 +45,12 @@ func (d *DB) Record(ctx context.Context, e audit.Event) {
 			ms(e.Time), e.Kind, e.AccountID, e.Identifier, e.Actor, e.Provider, e.Reason, e.Address, e.UserAgent, e.Reference,
 			e.Rule, e.Request, e.Detail)
 	})
-	level, message := slog.LevelInfo, "security event"
 	attrs := eventAttrs(e)
 	if err != nil {
-		level, message = slog.LevelError, "security event could not be stored"
-		attrs = append(attrs, slog.Any("error", err))
+		d.log().LogAttrs(ctx, slog.LevelError, "security event could not be stored", append(attrs, slog.Any("error", err))...)
+		return
 	}
-	d.log().LogAttrs(ctx, level, message, attrs...)
+	d.afterwards(ctx, "security event", attrs)
 }
 
 // eventAttrs are an event's fields that hold something.

@@ -27,7 +27,7 @@ func (d *DB) CreateNotice(ctx context.Context, n account.Notice, keep int) error
 		}
 		return none, exec(ctx, q, `DELETE FROM notices WHERE account_id = $1 AND digest NOT IN (
 			SELECT digest FROM notices WHERE account_id = $1
-			ORDER BY CASE WHEN digest = $2 THEN 0 ELSE 1 END, created_at DESC, digest LIMIT $3)`, a.ID, n.Digest, max(keep, 1))
+			ORDER BY CASE WHEN digest = $2 THEN 0 ELSE 1 END, created_at DESC, digest`+limit(keep)+`)`, a.ID, n.Digest)
 	})
 	return err
 }
@@ -178,7 +178,7 @@ func addPlace(ctx context.Context, q queryer, accountID, kind, value string, now
 	}
 	return exec(ctx, q, `DELETE FROM known_places WHERE account_id = $1 AND kind = $2 AND value NOT IN (
 		SELECT value FROM known_places WHERE account_id = $1 AND kind = $2
-		ORDER BY CASE WHEN value = $3 THEN 0 ELSE 1 END, last_at DESC, value LIMIT $4)`, accountID, kind, value, max(keep, 1))
+		ORDER BY CASE WHEN value = $3 THEN 0 ELSE 1 END, last_at DESC, value`+limit(keep)+`)`, accountID, kind, value)
 }
 
 // SweepPlaces implements account.PlaceStore.

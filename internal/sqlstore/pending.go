@@ -32,7 +32,7 @@ func (d *DB) CreatePending(ctx context.Context, p session.Pending, keep int) err
 		}
 		return struct{}{}, exec(ctx, q, `DELETE FROM pending WHERE holder = $1 AND digest NOT IN (
 			SELECT digest FROM pending WHERE holder = $1
-			ORDER BY CASE WHEN digest = $2 THEN 0 ELSE 1 END, created_at DESC, digest LIMIT $3)`, p.Holder, p.Digest, max(keep, 1))
+			ORDER BY CASE WHEN digest = $2 THEN 0 ELSE 1 END, created_at DESC, digest`+limit(keep)+`)`, p.Holder, p.Digest)
 	})
 	return err
 }

@@ -38,13 +38,17 @@ type step struct {
 	missing string
 }
 
-// read runs f outside a transaction.
+// read runs f outside a transaction, or in the one that the context's operations are part of.
 func read[T any](ctx context.Context, d *DB, s step, f func(ctx context.Context, q queryer) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
 	q := queryer(d.db)
 	if d.prepared != nil {
 		q = statements{prepared: d.prepared}
+	}
+	if u := d.unit(ctx); u != nil {
+		alone := f
+		f = func(ctx context.Context, q queryer) (T, error) { return ask(ctx, u, q, alone) }
 	}
 	v, err := f(ctx, q)
 	if err != nil {
@@ -58,15 +62,15 @@ func read[T any](ctx context.Context, d *DB, s step, f func(ctx context.Context,
 func write[T any](ctx context.Context, d *DB, s step, f func(ctx context.Context, q queryer) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	var zero T
-	if d.writer != nil {
-		select {
-		case <-d.writer:
-			defer func() { d.writer <- struct{}{} }()
-		case <-ctx.Done():
-			return zero, translate(s, ctx.Err())
-		}
+	if u := d.unit(ctx); u != nil {
+		return join(ctx, u, s, f)
 	}
+	var zero T
+	release, err := d.turn(ctx)
+	if err != nil {
+		return zero, translate(s, err)
+	}
+	defer release()
 	for attempt := 1; ; attempt++ {
 		v, err := transact(ctx, d, f)
 		if err == nil {
@@ -78,23 +82,45 @@ func write[T any](ctx context.Context, d *DB, s step, f func(ctx context.Context
 	}
 }
 
-func transact[T any](ctx context.Context, d *DB, f func(ctx context.Context, q queryer) (T, error)) (v T, err error) {
-	if d.prepared != nil {
-		d.prepared.prepare(ctx)
+// turn waits until this process may write, and returns what lets the next one go on.
+func (d *DB) turn(ctx context.Context) (release func(), err error) {
+	if d.writer == nil {
+		return func() {}, nil
 	}
-	tx, err := d.db.BeginTx(ctx, nil)
+	select {
+	case <-d.writer:
+		return func() { d.writer <- struct{}{} }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func transact[T any](ctx context.Context, d *DB, f func(ctx context.Context, q queryer) (T, error)) (v T, err error) {
+	tx, err := d.begin(ctx)
 	if err != nil {
 		return v, err
 	}
 	defer tx.Rollback() // nothing after Commit
-	q := queryer(tx)
-	if d.prepared != nil {
-		q = statements{prepared: d.prepared, tx: tx}
-	}
-	if v, err = f(ctx, q); err != nil {
+	if v, err = f(ctx, d.within(tx)); err != nil {
 		return v, err
 	}
 	return v, tx.Commit()
+}
+
+// begin opens a transaction.
+func (d *DB) begin(ctx context.Context) (*sql.Tx, error) {
+	if d.prepared != nil {
+		d.prepared.prepare(ctx)
+	}
+	return d.db.BeginTx(ctx, nil)
+}
+
+// within is where the statements of a transaction are run.
+func (d *DB) within(tx *sql.Tx) queryer {
+	if d.prepared != nil {
+		return statements{prepared: d.prepared, tx: tx}
+	}
+	return tx
 }
 
 // all returns every row of a query.

@@ -119,7 +119,7 @@ func TestAdviceWhileTyping(t *testing.T) {
 	says := func(typed, want string) {
 		t.Helper()
 		b.Fill("#password", typed)
-		for range 50 {
+		for range 1200 {
 			if b.Text(line) == want {
 				return
 			}

@@ -33,7 +33,7 @@ func TestConnectionsAreReplaced(t *testing.T) {
 
 func TestHeadTimeout(t *testing.T) {
 	s := serve(t, func(c net.Conn, _ int) {
-		for range 100 { // byte by byte wins no time
+		for { // byte by byte wins no time
 			if _, err := io.WriteString(c, "H"); err != nil {
 				return
 			}
@@ -131,7 +131,7 @@ func TestIdle(t *testing.T) {
 	if _, err := ask(t.Context(), c, "GET"); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		c.mu.Lock()
 		left := len(c.idle)
 		c.mu.Unlock()
@@ -145,5 +145,104 @@ func TestIdle(t *testing.T) {
 	c.Close()
 	if _, err := ask(t.Context(), c, "GET"); err != nil || len(c.idle) != 0 {
 		t.Errorf("after Close: %v, %d kept", err, len(c.idle))
+	}
+}
+
+// TestLateAnswers is about those that come when the first wait is over, at which the context begins to be watched.
+func TestLateAnswers(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		timeout time.Duration
+		first   string
+		rest    string
+		cancel  bool
+		want    error
+	}{
+		{name: "nothing before", rest: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"},
+		{name: "nothing before, bounded", timeout: time.Hour, rest: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"},
+		{name: "half a head before", first: "HTTP/1.1 200 OK\r\nContent-", rest: "Length: 2\r\n\r\nok"},
+		{name: "the head before", first: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", rest: "ok"},
+		{name: "never", timeout: 3 * unwatched, want: os.ErrDeadlineExceeded},
+		{name: "never, and not waited for", cancel: true, want: context.Canceled},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			asked, gone := make(chan struct{}), make(chan struct{})
+			s := serve(t, func(conn net.Conn, _ int) {
+				in := bufio.NewReader(conn)
+				for first := true; ; first = false {
+					if _, err := http.ReadRequest(in); err != nil {
+						close(gone)
+						return
+					}
+					io.WriteString(conn, c.first)
+					if first {
+						close(asked)
+					}
+					if c.want == nil {
+						time.Sleep(2 * unwatched)
+						io.WriteString(conn, c.rest)
+					}
+				}
+			})
+			client := newClient(t, s.addr)
+			client.HeadTimeout = c.timeout
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if c.cancel {
+				go func() { <-asked; time.Sleep(2 * unwatched); cancel() }()
+			}
+			got, err := ask(ctx, client, "GET")
+			if c.want != nil {
+				if !errors.Is(err, c.want) {
+					t.Errorf("err = %v, want %v", err, c.want)
+				}
+				<-gone
+				return
+			}
+			if err != nil || got.Body != "ok" {
+				t.Fatalf("answer = %+v, %v", got, err)
+			}
+			if got, err := ask(ctx, client, "GET"); err != nil || got.Body != "ok" || s.connections.Load() != 1 {
+				t.Errorf("again: %+v, %v, %d connections; want one", got, err, s.connections.Load())
+			}
+		})
+	}
+}
+
+// TestKeptAfterTheFirstWait: that the wait for one answer would be over by now says nothing about the connection.
+func TestKeptAfterTheFirstWait(t *testing.T) {
+	s := serve(t, func(c net.Conn, _ int) {
+		in := bufio.NewReader(c)
+		for {
+			if _, err := http.ReadRequest(in); err != nil {
+				return
+			}
+			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+		}
+	})
+	c := newClient(t, s.addr)
+	for range 2 {
+		if got, err := ask(t.Context(), c, "GET"); err != nil || got.Body != "ok" {
+			t.Fatalf("answer = %+v, %v", got, err)
+		}
+		time.Sleep(2 * unwatched)
+	}
+	if n := s.connections.Load(); n != 1 {
+		t.Errorf("%d connections, want one", n)
+	}
+}
+
+// TestCancelWhileSending: a server that reads nothing cannot keep a request that nobody waits for.
+func TestCancelWhileSending(t *testing.T) {
+	end := make(chan struct{})
+	defer close(end)
+	s := serve(t, func(net.Conn, int) { <-end })
+	var h Head
+	h.Start("GET", "/x", "crm.example.com")
+	h.Add("X-Large", strings.Repeat("x", 32<<20)) // more than the operating system takes
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	if _, err := newClient(t, s.addr).Do(ctx, &h, http.Header{}, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("err = %v, want %v", err, context.Canceled)
 	}
 }

@@ -287,7 +287,14 @@ func TestUnasked(t *testing.T) {
 					t.Fatal(err)
 				}
 				<-sent
-				time.Sleep(5 * time.Millisecond) // loopback delivers at once; a little more for a slow machine
+				heard := func() bool {
+					c.mu.Lock()
+					defer c.mu.Unlock()
+					return len(c.idle) == 0 || !c.idle[len(c.idle)-1].ear.Quiet()
+				}
+				for end := time.Now().Add(time.Minute); !heard() && time.Now().Before(end); { // it was sent, and now it is here
+					time.Sleep(time.Millisecond)
+				}
 				got, err := ask(t.Context(), c, method)
 				if err != nil || strings.Contains(got.Body, "poison") || s.connections.Load() != 2 {
 					t.Errorf("second answer = %+v, %v over %d connections", got, err, s.connections.Load())
