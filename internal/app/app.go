@@ -88,7 +88,7 @@ func (a *App) wire(ctx context.Context) error {
 	// From the inside out: what a stranger's request meets first is wrapped last.
 	h := middleware.Recover(a.Pages, a.Log, gate)
 	h = middleware.AccessLog(a.Log, a.Config.Server.PathPrefix, h)
-	a.handler = middleware.Bodies(bodyPatience, middleware.Origin(trusted, h))
+	a.handler = middleware.Bodies(bodyRest, bodySilence, middleware.Origin(trusted, h))
 	return nil
 }
 

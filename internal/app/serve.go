@@ -82,8 +82,8 @@ func (a *App) shutDown(servers []*http.Server) error {
 	return nil
 }
 
-// bodyPatience is how long the rest of a body that nobody reads may take.
-const bodyPatience = 20 * time.Second
+// bodyRest is how long the rest of a body that nobody reads may take, bodySilence how long one that is read may bring next to nothing.
+const bodyRest, bodySilence = 20 * time.Second, time.Minute
 
 func (a *App) newServer(h http.Handler) *http.Server {
 	return &http.Server{

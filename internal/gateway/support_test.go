@@ -171,7 +171,7 @@ func guard(t testing.TB, upstream string, change func(*setup)) *gate {
 			fmt.Fprintf(w, "own %s %s", r.URL.Path, r.URL.RawQuery)
 		})}
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	g.addr = listen(t, middleware.Bodies(20*time.Second, middleware.Origin(st.trusted, middleware.AccessLog(quiet, "/_gate", middleware.Recover(plainFail{t}, quiet, g.handler)))))
+	g.addr = listen(t, middleware.Bodies(20*time.Second, time.Minute, middleware.Origin(st.trusted, middleware.AccessLog(quiet, "/_gate", middleware.Recover(plainFail{t}, quiet, g.handler)))))
 	return g
 }
 

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"bufio"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"crmgate/internal/middleware"
 )
@@ -137,6 +139,80 @@ func TestHTTP2InFront(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStreamsOverHTTP2 sends much and waits for little over one connection that speaks HTTP/2: neither is held back for the other, nor kept
+// in memory.
+func TestStreamsOverHTTP2(t *testing.T) {
+	const size = 256 << 20
+	release := make(chan struct{})
+	up := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/upload":
+			n, err := io.Copy(io.Discard, r.Body)
+			fmt.Fprint(w, n, err)
+		case "/download":
+			io.Copy(w, zeros(size))
+		case "/events":
+			w.Header().Set("Content-Type", "text/event-stream")
+			for i := range 3 {
+				fmt.Fprintf(w, "data: %d\n\n", i)
+				w.(http.Flusher).Flush()
+				<-release
+			}
+		}
+	}))
+	g := guard(t, "http://"+up, nil)
+	front := httptest.NewUnstartedServer(middleware.Bodies(time.Second, time.Minute, middleware.Origin(nil, g.handler)))
+	front.EnableHTTP2 = true
+	front.StartTLS()
+	t.Cleanup(front.Close)
+	ask := func(method, path string, body io.Reader) *http.Response {
+		t.Helper()
+		r, err := http.NewRequest(method, front.URL+path, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Cookie", "crmgate_session=ann")
+		res, err := front.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { res.Body.Close() })
+		if res.ProtoMajor != 2 || res.StatusCode != 200 {
+			t.Fatalf("%s: %s, status %d", path, res.Proto, res.StatusCode)
+		}
+		return res
+	}
+	events := bufio.NewReader(ask("GET", "/events", nil).Body)
+	event := func(want string) {
+		t.Helper()
+		if got, err := events.ReadString('\n'); err != nil || got != want {
+			t.Errorf("event %q, %v; want %q", got, err, want)
+		}
+		if _, err := events.ReadString('\n'); err != nil {
+			t.Error(err)
+		}
+	}
+	event("data: 0\n")
+	most := heapWhile(t, func() {
+		body, err := io.ReadAll(ask("POST", "/upload", io.LimitReader(zeros(size), size)).Body)
+		if err != nil || string(body) != fmt.Sprint(int64(size), " <nil>") {
+			t.Errorf("upload: %s, %v", body, err)
+		}
+		release <- struct{}{}
+		event("data: 1\n")
+		if n, err := io.Copy(io.Discard, ask("GET", "/download", nil).Body); n != size || err != nil {
+			t.Errorf("download: %d bytes, %v", n, err)
+		}
+	})
+	// The client and the CRM are in this process as well.
+	if most > 32<<20 {
+		t.Errorf("the heap grew by %d MB", most>>20)
+	}
+	release <- struct{}{}
+	event("data: 2\n")
+	close(release)
 }
 
 // TestTrailersOfHTTP2 is TestTrailers for a client that speaks HTTP/2.

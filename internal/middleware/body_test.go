@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -30,7 +31,7 @@ func TestBodiesThatDoNotCome(t *testing.T) {
 		}
 	})
 	serve := func(patience time.Duration) string {
-		srv := httptest.NewUnstartedServer(Bodies(patience, handler))
+		srv := httptest.NewUnstartedServer(Bodies(patience, time.Hour, handler))
 		srv.Config.ErrorLog = log.New(io.Discard, "", 0)
 		srv.Start()
 		t.Cleanup(func() { srv.CloseClientConnections(); srv.Close() })
@@ -87,5 +88,73 @@ func TestBodiesThatDoNotCome(t *testing.T) {
 				t.Errorf("the connection goes on: %q, %v", rest, err)
 			}
 		})
+	}
+}
+
+// TestBodiesThatTrickle sends a body in small pieces and demands that it is given up where next to nothing comes, and only there.
+func TestBodiesThatTrickle(t *testing.T) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/talks" {
+			w.WriteHeader(200)
+			_ = http.NewResponseController(w).Flush()
+		}
+		n, err := io.Copy(io.Discard, r.Body)
+		if err != nil && r.URL.Path != "/talks" {
+			w.WriteHeader(400)
+		}
+		fmt.Fprint(w, n)
+	})
+	for _, http2 := range []bool{false, true} {
+		serve := func(silence time.Duration) *httptest.Server {
+			srv := httptest.NewUnstartedServer(Bodies(time.Second, silence, handler))
+			srv.EnableHTTP2 = http2
+			srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+			srv.StartTLS()
+			t.Cleanup(func() { srv.CloseClientConnections(); srv.Close() })
+			return srv
+		}
+		// At the one a kilobyte in a tenth of a second is far too slow; at the other nobody is, who does not stop altogether.
+		strict, mild := serve(200*time.Millisecond), serve(3*time.Second)
+		for _, tc := range []struct {
+			name, path, kind string
+			to               *httptest.Server
+			piece, pieces    int
+			pause            time.Duration
+			given            bool // up
+		}{
+			{"a byte now and then", "/", "text/plain", strict, 1, 100, 50 * time.Millisecond, true},
+			{"nothing more", "/", "text/plain", strict, 1, 2, 30 * time.Second, true},
+			{"a slow line", "/", "text/plain", mild, enough, 40, 100 * time.Millisecond, false},
+			{"all at once", "/", "text/plain", strict, 100_000, 1, 0, false},
+			{"after the answer has begun", "/talks", "text/plain", strict, 1, 3, 300 * time.Millisecond, false},
+			{"gRPC", "/", "application/grpc+proto", strict, 1, 3, 300 * time.Millisecond, false},
+		} {
+			t.Run(fmt.Sprintf("%s, HTTP/2 %t", tc.name, http2), func(t *testing.T) {
+				t.Parallel()
+				from, to := io.Pipe()
+				defer from.Close()
+				go func() {
+					for i := range tc.pieces {
+						if i > 0 {
+							time.Sleep(tc.pause)
+						}
+						if _, err := to.Write(make([]byte, tc.piece)); err != nil {
+							return
+						}
+					}
+					to.Close()
+				}()
+				res, err := tc.to.Client().Post(tc.to.URL+tc.path, tc.kind, from)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer res.Body.Close()
+				body, err := io.ReadAll(res.Body)
+				all := res.StatusCode == 200 && string(body) == fmt.Sprint(tc.piece*tc.pieces)
+				if err != nil || all == tc.given {
+					t.Errorf("%d %s, %v; sent %d", res.StatusCode, body, err, tc.piece*tc.pieces)
+				}
+			})
+		}
 	}
 }

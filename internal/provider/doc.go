@@ -36,7 +36,8 @@
 //     bad token, never forgets a key, and hides whether the provider or the token is at fault.
 //   - Keys are fetched at once for a key id that is not known, and a fetch that brings the wanted key is free, so a rotation costs nothing.
 //     Useless fetches have a budget (keybudget.go): three at once, then one for eight bad tokens and in five seconds. What strangers can
-//     send (logout and access tokens) has another budget than what the provider answers with, so a flood does not delay anybody's sign-in.
+//     send (logout and access tokens) has another budget than what the provider answers with, so a flood does not delay anybody's sign-in; what the provider's
+//     own tokens cost is taken from both.
 //   - The token endpoint is asked by our own code: x/oauth2 knows no client assertions, cannot refresh as configured, and probes
 //     authentication styles by sending a code a second time.
 //   - An assertion is addressed to the token endpoint, as OpenID Connect Core section 9 has it, or to the issuer where a preset says so.

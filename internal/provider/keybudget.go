@@ -2,8 +2,8 @@ package provider
 
 import "time"
 
-// source is where a token came from. Each has a budget of its own: whoever floods the gateway with bad tokens must not be able to
-// keep the keys of a genuine rotation from those who sign in.
+// source is where a token came from. Each has a budget: whoever floods the gateway with bad tokens must not be able to
+// keep the keys of a genuine rotation from those who sign in. Later ones pay for the earlier ones too, so that all together stay within bounds.
 type source int
 
 const (
@@ -20,13 +20,24 @@ const (
 	// maxFetchPause is the longest pause; before it there are 1, 2 and 4 seconds. It is as short as this because every fetch brings all keys,
 	// a stranger's too: in the middle of a flood the keys of a rotation are here after one pause.
 	maxFetchPause = 5 * time.Second
-	// tokensPerFetch is how many bad tokens it takes, beside the pause, to cause another fetch: fifty in two minutes cause at most ten.
+	// tokensPerFetch is how many bad tokens it takes, beside the pause, to cause another fetch: fifty in two minutes cause at most ten, and fifty of both
+	// kinds in one.
 	// After lonely one is enough.
 	tokensPerFetch = 8
 	lonely         = 20 * time.Second
 	// quiet is how long without a useless fetch makes up for all of them.
 	quiet = 10 * time.Minute
 )
+
+// fetchBudgets are those of all sources.
+type fetchBudgets [sources]fetchBudget
+
+// judge counts a fetch for a token from a source.
+func (b *fetchBudgets) judge(from source, now time.Time, round int, useful bool) {
+	for i := from; int(i) < sources; i++ {
+		b[i].judge(now, round, useful)
+	}
+}
 
 // fetchBudget bounds the fetches for keys that do not exist. A fetch that brings the wanted key is free, so a rotation costs nothing.
 // The owner's lock guards it.

@@ -47,6 +47,37 @@ func TestFetchBudget(t *testing.T) {
 	}
 }
 
+// TestFetchBudgetsTogether mixes tokens that the provider answers with and those that anybody sends.
+func TestFetchBudgetsTogether(t *testing.T) {
+	for pace, most := range map[time.Duration]int{0: 10, 100 * time.Millisecond: 10, time.Second: 10, 2400 * time.Millisecond: 12} {
+		for _, every := range []int{1, 2, 3, 5, 25} { // how many of one kind come before the next
+			now := time.Unix(1_800_000_000, 0)
+			var b fetchBudgets
+			fetches := 0
+			for i := range 50 {
+				now = now.Add(pace)
+				from := source(i / every % 2)
+				if b[from].allows(now) {
+					fetches++
+					b.judge(from, now, fetches, false)
+				}
+			}
+			if fetches < 3 || fetches > most {
+				t.Errorf("fifty, one in %s, %d of a kind: %d fetches", pace, every, fetches)
+			}
+		}
+	}
+	// A flood of anybody's leaves the provider's as it is.
+	var b fetchBudgets
+	now := time.Unix(1_800_000_000, 0)
+	for round := range 100 {
+		b.judge(fromAnybody, now, round+1, false)
+	}
+	if b[fromAnybody].allows(now) || !b[fromProvider].allows(now) {
+		t.Error("a stranger's flood delays those who sign in")
+	}
+}
+
 func TestUsefulFetchesAreFree(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	var b fetchBudget

@@ -33,7 +33,7 @@ type keySet struct {
 	current published
 	fetched time.Time
 	trouble backoff
-	budgets [sources]fetchBudget
+	budgets fetchBudgets
 }
 
 func newKeySet(address string, client *http.Client, log *slog.Logger, now func() time.Time) *keySet {
@@ -65,7 +65,7 @@ func (s *keySet) verify(ctx context.Context, token *jose.JSONWebSignature, from 
 	}
 	payload, ok := verifyWith(newer.keys, token)
 	s.mu.Lock()
-	s.budgets[from].judge(s.now(), newer.round, ok)
+	s.budgets.judge(from, s.now(), newer.round, ok)
 	s.mu.Unlock()
 	if !ok {
 		return nil, errBadSignature

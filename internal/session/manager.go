@@ -14,6 +14,7 @@ import (
 
 	"crmgate/internal/audit"
 	"crmgate/internal/fault"
+	"crmgate/internal/token"
 )
 
 // Manager starts, finds and ends sessions. It is safe for concurrent use and must not be copied.
@@ -208,15 +209,41 @@ func (m *Manager) endPresented(r *http.Request) (*Session, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s == nil {
-			continue
+		if s != nil {
+			if err := m.Revoke(ctx, s.ID); err != nil {
+				return nil, err
+			}
 		}
-		if err := m.Revoke(ctx, s.ID); err != nil {
+		next, err := m.endRenewed(ctx, id, secret, s != nil)
+		if err != nil {
 			return nil, err
 		}
-		ended = cmp.Or(ended, s)
+		ended = cmp.Or(ended, s, next)
 	}
 	return ended, nil
+}
+
+// endRenewed ends what Renew made of the session called id, where the secret was that session's own: a browser that signs out while another of its
+// tabs proves a factor has only the former cookie to show. It is called after id was ended, so that what is renewed from now on fails.
+func (m *Manager) endRenewed(ctx context.Context, id, secret string, proven bool) (ended *Session, err error) {
+	m.memory.open()
+	for {
+		next, ok := m.memory.renamed(id)
+		if !ok || !proven && (next.former == "" || !token.Equal(next.former, token.Digest(secret))) {
+			return ended, nil
+		}
+		s, err := m.Store.GetSession(ctx, next.id)
+		if err != nil && !fault.Is(err, fault.NotFound) {
+			return nil, fmt.Errorf("look session up: %w", err)
+		}
+		if err == nil {
+			ended = s
+		}
+		if err := m.Revoke(ctx, next.id); err != nil {
+			return nil, err
+		}
+		id, proven = next.id, true
+	}
 }
 
 // held returns the live session called id if secret is its own. It asks the store, and nobody else: who leaves must not have to wait for
@@ -277,7 +304,7 @@ func (m *Manager) Alive(ctx context.Context, id string) (bool, error) {
 		if !ok {
 			return false, nil
 		}
-		id = next
+		id = next.id
 		s, err = m.Store.GetSession(ctx, id)
 	}
 	if err != nil {

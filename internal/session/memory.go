@@ -57,7 +57,7 @@ type memory struct {
 	known   *otter.Cache[string, *entry]
 	unknown *otter.Cache[string, time.Time] // until when
 	// renewed holds the names that Renew gave sessions in this process, by the former ones.
-	renewed *otter.Cache[string, string]
+	renewed *otter.Cache[string, successor]
 
 	mu      sync.Mutex
 	flights map[string]*flight
@@ -78,7 +78,7 @@ func (c *memory) open() {
 	c.once.Do(func() {
 		c.known = otter.Must(&otter.Options[string, *entry]{MaximumSize: maxKnown})
 		c.unknown = otter.Must(&otter.Options[string, time.Time]{MaximumSize: maxUnknown})
-		c.renewed = otter.Must(&otter.Options[string, string]{MaximumSize: maxUnknown})
+		c.renewed = otter.Must(&otter.Options[string, successor]{MaximumSize: maxUnknown})
 		c.flights = make(map[string]*flight)
 	})
 }
@@ -95,8 +95,11 @@ func (c *memory) forget(id string) {
 	c.known.Invalidate(id)
 }
 
-// renamed returns the name that a session got in this process.
-func (c *memory) renamed(id string) (string, bool) {
+// successor is the name that a session has after Renew, and the digest of the secret that it had before; empty where that did not come about.
+type successor struct{ id, former string }
+
+// renamed returns what became of a session in this process.
+func (c *memory) renamed(id string) (successor, bool) {
 	c.open()
 	return c.renewed.GetIfPresent(id)
 }

@@ -26,7 +26,7 @@ func (m *Manager) Renew(w http.ResponseWriter, r *http.Request, id string, chang
 	fresh, secret := token.NewID(), token.NewSecret()
 	// Before it happens: a stream that is looked at in between must not end.
 	m.memory.open()
-	m.memory.renewed.Set(id, fresh)
+	m.memory.renewed.Set(id, successor{id: fresh})
 	s, err := m.Store.RenewSession(ctx, id, func(s *Session) error {
 		if s.Grant != "" && m.now().Before(s.CheckAfter) {
 			return errAsked
@@ -34,6 +34,7 @@ func (m *Manager) Renew(w http.ResponseWriter, r *http.Request, id string, chang
 		if err := change(s); err != nil {
 			return err
 		}
+		m.memory.renewed.Set(id, successor{fresh, s.SecretDigest})
 		s.Binding = s.Bound()
 		s.ID, s.SecretDigest = fresh, token.Digest(secret)
 		return nil

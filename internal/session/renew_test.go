@@ -1,9 +1,11 @@
 package session_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -100,5 +102,55 @@ func TestRenewRefused(t *testing.T) {
 	}
 	if got := w.Result().Cookies(); len(got) > 0 {
 		t.Errorf("cookies %v, want none", got)
+	}
+}
+
+// TestSignOutMeetsRenew signs a browser out with the cookie that it had before a step-up which another of its tabs has just finished, or finishes
+// meanwhile.
+func TestSignOutMeetsRenew(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		// times is how often the session was renewed by then; meanwhile has the last one happen while the sign-out looks at the session.
+		times     int
+		meanwhile bool
+		// secret is put in place of the cookie's.
+		secret string
+		lives  bool
+	}{
+		{name: "after it", times: 1},
+		{name: "after two", times: 2},
+		{name: "during it", times: 1, meanwhile: true},
+		{name: "by somebody who knows the former id only", times: 1, secret: strings.Repeat("A", 43), lives: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m, f, _ := newManager()
+			first, old := start(t, m, session.Session{AccountID: "a"})
+			id := first.ID
+			renew := func() {
+				s, err := m.Renew(httptest.NewRecorder(), request(old), id, func(*session.Session) error { return nil })
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				id = s.ID
+			}
+			if tt.meanwhile {
+				f.onGet = func(context.Context) { f.onGet = nil; renew() }
+			} else {
+				for range tt.times {
+					renew()
+				}
+			}
+			if tt.secret != "" {
+				old.Value = first.ID + "." + tt.secret
+			}
+			ended, err := m.End(httptest.NewRecorder(), request(old))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, lives := f.sessions[id]; lives != tt.lives || (ended == nil) != tt.lives {
+				t.Errorf("the renewed session lives: %t; ended %v", lives, ended)
+			}
+		})
 	}
 }
