@@ -3,6 +3,8 @@
 // and their passwords are package account.
 //
 // Decisions:
+//   - Pages that share collaborators share a handler (SignInPages, SignOutPages, ResetPages, AccountPages, FactorPages, HelpPages), which
+//     registers their addresses; what every page needs is Site, one for all of them. Handler only puts them together.
 //   - Addresses are registered without methods and Site.on picks the method: with a catch-all for unknown addresses,
 //     http.ServeMux would answer a wrong method with 404.
 //   - A mailed link moves its token into a cookie of its own page and redirects at once: the token stays in no address bar, history,
