@@ -123,7 +123,7 @@
 //	7.2.4 new token at proof            session.Manager.Renew; session TestRenew, signin TestStepUp, TestWalk
 //	7.4.2 a disabled account has none   Disable, NotMe; TestNotMe
 //	7.4.3 ended with the password       afterPassword; app account_page.txtar
-//	7.5.1 fresh proof before changes    web.Handler.changing, signin.Flow.Fresh; web TestOwnForms
+//	7.5.1 fresh proof before changes    changing in package web, signin.Flow.Fresh; web TestOwnForms
 //	7.5.2 see and end own sessions      session.Manager.ListOwn, EndOwn; web TestOwnPages; app account_page.txtar
 //
 // Libraries: x/crypto/argon2 is the hash that OWASP recommends, x/crypto/bcrypt and crypto/pbkdf2 read those of others; x/text normalises.

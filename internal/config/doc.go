@@ -1,7 +1,7 @@
 // Package config owns the YAML file: its schema, composed of the Config each package declares for itself, reading it, and
 // refusing it with every fault at once, each with file, line and hint. What a single value may be is each package's own
 // business (its Validate); what only shows when sections are seen together (two providers that claim one domain, a rule
-// that names an unknown provider) is checked here. Package app alone imports this one.
+// that names an unknown provider) is checked here. Only package app and the commands import this one.
 //
 // Decisions:
 //   - The file is walked as a tree of YAML nodes against the Go types before viper sees it. Only the nodes know lines, only
