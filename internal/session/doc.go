@@ -17,11 +17,12 @@
 //   - Many requests with one session share one question to the store. It belongs to none of them: a client that goes away
 //     does not cancel it.
 //   - A sign-in always makes a new id and ends the browser's old session: a planted cookie is worth nothing.
-//   - Who proves more gets another id and secret (Renew). The former cookie opens nothing from then on, so a request that is on its way with it
-//     is answered 401, as after any sign-in: to let it pass for a while would let whoever took it pass as well. What is open already goes on
-//     here, because this process knows both names; on another replica it ends, and the browser opens it again with the new cookie.
-//   - Signing out with the former cookie, as another tab may while the answer with the new one is on its way, ends what Renew made. Only
-//     the process that renewed the session knows of that, too.
+//   - A renewed session is called by what follows from the secret it had before, so a sign-out with the former cookie finds it, whichever of
+//     the two came first. The name opens nothing. A cookie from before two renewals finds the second one only
+//     where the process that is asked knows of the first.
+//   - What is open under a former name (Alive) goes on in every process: the account's sessions are asked for the one with the same Binding.
+//     A request that comes with the former cookie is refused, as one with a stolen one must be: in another tab, in that moment, it is a 401
+//     or a sign-in page, and the browser's next one carries the new cookie. A grace would be the thief's as well.
 //   - A look-up that asks the store also asks whether the provider is to be asked again (Checker, package signin). What is found in memory
 //     is never older than a second, so the hot path knows nothing of it. Requests go on with what is known while a provider is asked; one
 //     that comes after it should long have been asked waits. Signing out asks nobody.

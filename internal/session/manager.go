@@ -14,7 +14,6 @@ import (
 
 	"crmgate/internal/audit"
 	"crmgate/internal/fault"
-	"crmgate/internal/token"
 )
 
 // Manager starts, finds and ends sessions. It is safe for concurrent use and must not be copied.
@@ -214,7 +213,7 @@ func (m *Manager) endPresented(r *http.Request) (*Session, error) {
 				return nil, err
 			}
 		}
-		next, err := m.endRenewed(ctx, id, secret, s != nil)
+		next, err := m.endRenewed(ctx, id, secret)
 		if err != nil {
 			return nil, err
 		}
@@ -223,27 +222,32 @@ func (m *Manager) endPresented(r *http.Request) (*Session, error) {
 	return ended, nil
 }
 
-// endRenewed ends what Renew made of the session called id, where the secret was that session's own: a browser that signs out while another of its
-// tabs proves a factor has only the former cookie to show. It is called after id was ended, so that what is renewed from now on fails.
-func (m *Manager) endRenewed(ctx context.Context, id, secret string, proven bool) (ended *Session, err error) {
+// endRenewed ends what has taken the place of the session that secret opens: a renewal may be done before or while the session ends. It is
+// called after that, so that either finds the other: a renewal of what is gone makes nothing.
+func (m *Manager) endRenewed(ctx context.Context, id, secret string) (*Session, error) {
+	if !genuine(id, secret) {
+		return nil, nil
+	}
 	m.memory.open()
-	for {
-		next, ok := m.memory.renamed(id)
-		if !ok || !proven && (next.former == "" || !token.Equal(next.former, token.Digest(secret))) {
-			return ended, nil
-		}
-		s, err := m.Store.GetSession(ctx, next.id)
+	var ended *Session
+	for next := successor(secret); next != ""; {
+		s, err := m.Store.GetSession(ctx, next)
 		if err != nil && !fault.Is(err, fault.NotFound) {
-			return nil, fmt.Errorf("look session up: %w", err)
+			return nil, fmt.Errorf("look renewed session up: %w", err)
 		}
 		if err == nil {
 			ended = s
+			m.watch(next, s)
+			if err := m.Revoke(ctx, next); err != nil {
+				return nil, err
+			}
 		}
-		if err := m.Revoke(ctx, next.id); err != nil {
+		// And what was made of that, where this process knows of it.
+		if next, err = m.renamed(ctx, next); err != nil {
 			return nil, err
 		}
-		id, proven = next.id, true
 	}
+	return ended, nil
 }
 
 // held returns the live session called id if secret is its own. It asks the store, and nobody else: who leaves must not have to wait for
@@ -290,32 +294,6 @@ func (m *Manager) Revoke(ctx context.Context, id string) error {
 		return fmt.Errorf("end session: %w", err)
 	}
 	return nil
-}
-
-// Alive reports whether the session with an id is live, without counting as a use of it: what stays open by itself must not keep a
-// session from growing idle.
-func (m *Manager) Alive(ctx context.Context, id string) (bool, error) {
-	ctx, cancel := detached(ctx)
-	defer cancel()
-	s, err := m.Store.GetSession(ctx, id)
-	for fault.Is(err, fault.NotFound) {
-		// What was opened before the person proved more about themselves goes on: it was theirs, and a download must not break off.
-		next, ok := m.memory.renamed(id)
-		if !ok {
-			return false, nil
-		}
-		id = next.id
-		s, err = m.Store.GetSession(ctx, id)
-	}
-	if err != nil {
-		return false, fmt.Errorf("look session up: %w", err)
-	}
-	now := m.now()
-	// What stays open for hours is asked about as well; it ends at the next look after the session has.
-	if m.Checks != nil && s.Live(now) && m.Checks.Urgency(s, now) != Settled {
-		m.Checks.Check(s)
-	}
-	return s.Live(now), nil
 }
 
 func (m *Manager) now() time.Time {

@@ -57,7 +57,9 @@ type memory struct {
 	known   *otter.Cache[string, *entry]
 	unknown *otter.Cache[string, time.Time] // until when
 	// renewed holds the names that Renew gave sessions in this process, by the former ones.
-	renewed *otter.Cache[string, successor]
+	renewed *otter.Cache[string, string]
+	// watched holds what stays of the sessions that Alive was asked about, so that one renewed by another process is found again.
+	watched *otter.Cache[string, lineage]
 
 	mu      sync.Mutex
 	flights map[string]*flight
@@ -78,7 +80,8 @@ func (c *memory) open() {
 	c.once.Do(func() {
 		c.known = otter.Must(&otter.Options[string, *entry]{MaximumSize: maxKnown})
 		c.unknown = otter.Must(&otter.Options[string, time.Time]{MaximumSize: maxUnknown})
-		c.renewed = otter.Must(&otter.Options[string, successor]{MaximumSize: maxUnknown})
+		c.renewed = otter.Must(&otter.Options[string, string]{MaximumSize: maxUnknown})
+		c.watched = otter.Must(&otter.Options[string, lineage]{MaximumSize: maxUnknown})
 		c.flights = make(map[string]*flight)
 	})
 }
@@ -95,14 +98,8 @@ func (c *memory) forget(id string) {
 	c.known.Invalidate(id)
 }
 
-// successor is the name that a session has after Renew, and the digest of the secret that it had before; empty where that did not come about.
-type successor struct{ id, former string }
-
-// renamed returns what became of a session in this process.
-func (c *memory) renamed(id string) (successor, bool) {
-	c.open()
-	return c.renewed.GetIfPresent(id)
-}
+// lineage is what a session keeps whatever it is called: whose it is, and Session.Bound.
+type lineage struct{ account, bound string }
 
 // outdate drops what is known of a session that has changed. A look-up under way may answer with what it was to those who wait for it, but
 // is not remembered.

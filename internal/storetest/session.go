@@ -42,6 +42,8 @@ func Sessions(t *testing.T, s session.Store) {
 		oneWins(t, "CreateSession", fault.Conflict, together(20, func(int) error { return s.CreateSession(t.Context(), one) }))
 	})
 	t.Run("touch never revives", func(t *testing.T) { sessionNoRevival(t, s) })
+	t.Run("sign-out meets renewal", func(t *testing.T) { sessionSignOutMeetsRenewal(t, s) })
+	t.Run("streams outlive renewal", func(t *testing.T) { sessionStreamsOutliveRenewal(t, s) })
 	t.Run("revocation meets sign-ins", func(t *testing.T) { sessionRevocationRace(t, s) })
 }
 
