@@ -16,7 +16,7 @@ import (
 // without waiting; the rest of the body then has until rest is over. HTTP/2 has no such wait.
 //
 // While a handler reads a body, for the CRM, it may take as long as it likes as long as it comes: a kilobyte in each silence of waiting for it. Less is
-// nobody's line but somebody's way to keep the CRM's workers. It ends with the beginning of the answer, and gRPC is left alone: from
+// nobody's line but somebody's way to keep the CRM's workers. It ends with the beginning of the answer, and gRPC, which is HTTP/2, is left alone: from
 // then on the two may be talking to each other, with any pauses.
 func Bodies(rest, silence time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -25,7 +25,7 @@ func Bodies(rest, silence time.Duration, next http.Handler) http.Handler {
 			return
 		}
 		rec, b := record(w), &watchedBody{ReadCloser: r.Body, one: r.ProtoMajor == 1}
-		if !strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
+		if b.one || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
 			b.silence = silence
 			b.cut = func() { _ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)) }
 		}
