@@ -25,16 +25,17 @@ var classes = map[string][]string{
 	// Where a request ends, and what may be sent instead of one.
 	"HTTP": {"middleware.TestFraming", "middleware.TestFramingIsRefused", "middleware.FuzzFraming", "gateway.TestFraming", "gateway.TestOtherUpgradesAreNotPassed", "gateway.TestExpectContinue",
 		"gateway.TestInformationalAnswers", "gateway.TestAnswersPassAsTheyAre", "gateway.TestHostileCRM", "gateway.TestBrokenAnswerIsCutOff", "gateway.TestABodyThatMayBeOverlooked",
-		"gateway.TestTunnelPassesEveryByte", "gateway.TestGRPC", "wire.TestUnusual", "wire.TestBrokenBodies", "wire.TestInjection", "wire.FuzzAnswer", "app.TestBounds"},
+		"gateway.TestTunnelPassesEveryByte", "gateway.TestGRPC", "wire.TestUnusual", "wire.TestBrokenBodies", "wire.TestInjection", "wire.FuzzAnswer", "app.TestBounds", "gateway.TestStreamsOverHTTP2"},
 	// One person's session and another's.
-	"SES": {"gateway.TestNobodyIsTakenForAnother", "gateway.TestTheCRMsSessionFollowsOurs", "gateway.TestBoundCookiesOnTheWire", "gateway.TestCookiesAreCleared", "gateway.TestCrossSite",
-		"gateway.TestWebSocket", "gateway.TestBearer", "gateway.TestStreamEndsWithItsToken", "proxy.TestWaitingEndsWithTheSession", "app.TestStreamsEndWithTheSession"},
+	"SES": {"gateway.TestNobodyIsTakenForAnother", "gateway.TestLeftOverAnswer", "gateway.TestTheCRMsSessionFollowsOurs", "gateway.TestBoundCookiesOnTheWire", "gateway.TestCookiesAreCleared", "gateway.TestCrossSite",
+		"gateway.TestWebSocket", "gateway.TestBearer", "gateway.TestStreamEndsWithItsToken", "proxy.TestWaitingEndsWithTheSession", "app.TestStreamsEndWithTheSession", "app.TestStreamsEndOnEveryReplica",
+		"app.TestProviderTokens"},
 	// The same decision for a proxy that asks.
 	"FWD": {"gateway.TestForward", "gateway.TestForwardedAddressDoesNotChooseTheRuleOfARealRequest", "gateway.TestForwardReadsLikeTheRest",
 		"gateway.TestForwardNames", "gateway.TestForwardTellsWhatCredentialsAreTheCRMs", "gateway.TestForwardTurnsAway", "app.TestFrontProxies"},
 	// Too much, too long, too often.
 	"DOS": {"gateway.TestHostileCRM", "gateway.TestGigabytesStreamInLittleMemory", "gateway.TestLargeBodiesStreamInLittleMemory", "gateway.TestUpstreamTrouble", "gateway.TestClientThatLeavesEndsTheRequest",
-		"app.TestBounds", "gateway.TestPeopleAreBounded", "middleware.TestBodiesThatDoNotCome", "gateway.TestTunnelEnds", "gateway.TestTunnelsWaitInLittleMemory", "wire.TestHeadTimeout", "wire.TestHeadBounds", "app.TestShutDown"},
+		"app.TestBounds", "gateway.TestPeopleAreBounded", "middleware.TestBodiesThatDoNotCome", "middleware.TestBodiesThatTrickle", "gateway.TestTunnelEnds", "gateway.TestTunnelsWaitInLittleMemory", "wire.TestHeadTimeout", "wire.TestHeadBounds", "app.TestShutDown"},
 }
 
 // TestEveryClassHasItsTests keeps the list above true.
