@@ -55,9 +55,11 @@ func (u *Upstream) stickyKey(r *http.Request, id *Identity) uint64 {
 
 func (u *Upstream) send(out *http.Request, e *endpoint, early *early) (*http.Response, error) {
 	early.connected.Store(false)
+	early.unsent = false
 	res, err := roundTrip(e.transport, out)
 	for err != nil && early.unsent && out.Context().Err() == nil { // ends: each time a connection that was kept is closed
 		early.renew(out)
+		early.unsent = false // or it stays, where no connection comes about
 		res, err = roundTrip(e.transport, out)
 	}
 	switch {
