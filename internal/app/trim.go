@@ -9,9 +9,9 @@ import (
 const (
 	// trimFirst is when the start is over: keys, stores and settings have been read.
 	trimFirst = 200 * time.Millisecond
-	// trimRest is how long nothing is given back after the first time, trimRestMost after the next ones: to map again what is needed again takes a
-	// millisecond or two, which a busy gateway had better not pay all the time.
-	trimRest, trimRestMost = time.Second, 2 * time.Second
+	// trimRest is how long nothing is given back after each time: to map again what is needed again takes a millisecond or two, which a
+	// busy gateway had better not pay all the time.
+	trimRest = time.Second
 	// trimWorth is how much of its own file the process must have got hold of since.
 	trimWorth = 8 << 20
 )
@@ -20,8 +20,8 @@ const (
 // times what a gateway at work reads of it; a start or a first sign-in maps half of it, in pieces of 64 kB around each function it calls,
 // and that would be most of what a gateway occupies.
 func (a *App) trimming(ctx context.Context) error {
-	rest, kept := trimRest, int64(0)
-	for wait := trimFirst; ; wait = rest {
+	kept := int64(0)
+	for wait := trimFirst; ; wait = trimRest {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -29,11 +29,8 @@ func (a *App) trimming(ctx context.Context) error {
 		}
 		if kept == 0 {
 			debug.FreeOSMemory()
-		} else {
-			if mapped, err := filePages(); err == nil && mapped < kept+trimWorth {
-				continue
-			}
-			rest = min(2*rest, trimRestMost)
+		} else if mapped, err := filePages(); err == nil && mapped < kept+trimWorth {
+			continue
 		}
 		err := trim()
 		if err == nil {
