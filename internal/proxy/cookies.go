@@ -125,10 +125,31 @@ func (u *Upstream) passes(pair string, to *bond, foreign map[string]bool) (strin
 		}
 		return "", false
 	}
-	if foreign[name] || u.cfg.Cookies.Bind && u.declared(name) {
+	if foreign[name] || u.cfg.Cookies.Bind && (u.declared(name) || u.smuggles(name, value)) {
 		return "", false
 	}
 	return pair, true
+}
+
+// smuggles reports whether a cookie holds one that `clear` names, for a CRM that takes more than a ";" for the end of a cookie: a comma (RFC 2109,
+// 4.2.2), or white space as Python's http.cookies does. The value of a cookie without a name is one for others.
+func (u *Upstream) smuggles(name, value string) bool {
+	if !strings.Contains(value, "=") {
+		return false
+	}
+	first := true
+	for part := range strings.FieldsFuncSeq("="+value, func(c rune) bool { return c == ',' || c <= ' ' }) {
+		if first {
+			if part = part[1:]; name != "" {
+				part = ""
+			}
+			first = false
+		}
+		if its, _, ok := strings.Cut(part, "="); ok && u.declared(its) {
+			return true
+		}
+	}
+	return false
 }
 
 // declared reports whether `clear` names a cookie, also in a way in which a CRM may read its name.
