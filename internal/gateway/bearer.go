@@ -153,13 +153,26 @@ func (b *Bearers) hides(line string) bool {
 			return true
 		}
 	}
-	scheme, rest, _ := strings.Cut(line, " ")
-	if !strings.EqualFold(scheme, "Basic") {
+	words := strings.Fields(line)
+	if len(words) < 2 || !strings.EqualFold(words[0], "Basic") {
 		return false
 	}
-	pair, _ := base64.StdEncoding.DecodeString(strings.Trim(rest, " \t"))
+	pair, _ := base64.RawStdEncoding.DecodeString(strings.Map(loose64, strings.Join(words[1:], "")))
 	user, password, _ := strings.Cut(string(pair), ":")
 	return bearer.Within(user) || bearer.Within(password) || b.verifier(user) != nil || b.verifier(password) != nil
+}
+
+// loose64 leaves of base64 what the least careful decoder reads (PHP's): either alphabet, no padding, and nothing else.
+func loose64(c rune) rune {
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '+', c == '/':
+		return c
+	case c == '-':
+		return '+'
+	case c == '_':
+		return '/'
+	}
+	return -1
 }
 
 func (b *Bearers) verifier(credential string) identity.TokenVerifier {

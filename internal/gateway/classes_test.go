@@ -16,14 +16,14 @@ var classes = map[string][]string{
 	"HDR": {"gateway.TestForgedHeaders", "gateway.TestConnectionCannotNominateOurHeaders", "gateway.TestTrailers", "gateway.TestTrailersOfHTTP2", "gateway.TestNothingElseIsAdded", "gateway.TestHTTP2InFront",
 		"gateway.FuzzHeadersLikeNetHTTP", "gateway.TestHeadersAsPHPReadsThem", "gateway.TestCookiesOnTheWire", "proxy.TestIdentityHeaders", "proxy.FuzzStrip"},
 	// One address that two readers take for two.
-	"PATH": {"gateway.TestPathsOnTheWire", "gateway.TestPathsRefused", "gateway.TestPathsAsIs", "gateway.TestPathsInAnyCase", "gateway.TestBrowsersAndWe", "gateway.TestMethodInTheQuery",
+	"PATH": {"gateway.TestPathsOnTheWire", "gateway.TestPathsRefused", "gateway.TestPathsAsIs", "gateway.TestPathsInAnyCase", "gateway.TestBrowsersAndWe", "gateway.TestMethodInTheQuery", "gateway.TestMethodOverrideAndAnotherReading",
 		"gateway.FuzzAsIs", "gateway.FuzzPathsLikeNetHTTP", "gateway.TestPathsAsPHPReadsThem", "proxy.TestCanonical", "proxy.FuzzCanonical"},
 	// Whom to believe about the client's address.
 	"TRP": {"gateway.TestWhatTheCRMIsToldOfTheRequest", "middleware.TestClientAddress", "middleware.TestOriginOfTheRest", "middleware.TestParseProxies", "middleware.TestProxyProtocol", "middleware.FuzzProxyHeader", "middleware.TestASlowProxyHeaderHoldsUpNobody"},
 	// Redirects that lead elsewhere.
 	"RD": {"gateway.TestReturnAddresses", "app.TestCertificateFilesAreReloaded"},
 	// Where a request ends, and what may be sent instead of one.
-	"HTTP": {"middleware.TestFraming", "middleware.TestFramingIsRefused", "middleware.FuzzFraming", "gateway.TestFraming", "gateway.TestOtherUpgradesAreNotPassed", "gateway.TestExpectContinue",
+	"HTTP": {"middleware.TestFraming", "middleware.TestFramingIsRefused", "middleware.FuzzFraming", "gateway.TestFraming", "gateway.TestOtherUpgradesAreNotPassed", "gateway.TestExpectContinue", "gateway.TestHeadsOfHTTP2",
 		"gateway.TestInformationalAnswers", "gateway.TestAnswersPassAsTheyAre", "gateway.TestHostileCRM", "gateway.TestBrokenAnswerIsCutOff", "gateway.TestABodyThatMayBeOverlooked",
 		"gateway.TestTunnelPassesEveryByte", "gateway.TestGRPC", "wire.TestUnusual", "wire.TestBrokenBodies", "wire.TestInjection", "wire.FuzzAnswer", "app.TestBounds", "gateway.TestStreamsOverHTTP2"},
 	// One person's session and another's.

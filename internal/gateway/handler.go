@@ -136,8 +136,15 @@ func (h *Handler) place(r *http.Request, path proxy.Path) (place, error) {
 	}
 	if h.Rules.UsesMethods() {
 		for _, method := range overrides(r.Header, path.Target) {
-			if !at.same(h.read(host, method, path.Decoded)) {
-				return at, doubtful("method_override")
+			// A framework that obeys the header may well be one that reads the path in another way.
+			for i := -1; i < len(others); i++ {
+				reading := path.Decoded
+				if i >= 0 {
+					reading = others[i]
+				}
+				if !at.same(h.read(host, method, reading)) {
+					return at, doubtful("method_override")
+				}
 			}
 		}
 	}

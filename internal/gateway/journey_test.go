@@ -220,6 +220,30 @@ func TestIdentityFollowsTheSession(t *testing.T) {
 	}
 }
 
+// TestMethodOverrideAndAnotherReading sends a request that is under one rule as it stands, with the other method, and on the other path, and under
+// another rule with both: a servlet container reads the one, the framework in it the other.
+func TestMethodOverrideAndAnotherReading(t *testing.T) {
+	up := record(t)
+	g := guard(t, up.url, func(s *setup) {
+		s.access.Rules = append(s.access.Rules, policy.RuleConfig{Name: "delete", Paths: []string{"/contacts/*"}, Methods: []string{"DELETE"}, Allow: policy.Allow{Word: "nobody"}})
+	})
+	for _, tc := range []struct {
+		line, header string
+		status       int
+	}{
+		{"POST /contacts;x/7", "X-A: b", 200},
+		{"POST /contacts;x/7?_method=PUT", "X-A: b", 200},
+		{"POST /contacts;x/7", "X-HTTP-Method-Override: DELETE", 400},
+		{"POST /contacts;x/7?_method=delete", "X-A: b", 400},
+		{"POST /contacts%3bx/7", "X-HTTP-Method-Override: DELETE", 400},
+	} {
+		if res := g.get(tc.line, tc.header, asAnn, "Content-Length: 0"); res.StatusCode != tc.status {
+			t.Errorf("%s with %s: status %d: %s", tc.line, tc.header, res.StatusCode, res.body)
+		}
+	}
+	up.take(t)
+}
+
 func TestMethodOverride(t *testing.T) {
 	up := record(t)
 	g := guard(t, up.url, func(s *setup) { s.upstreams[0].UnderscoreHeaders = true })

@@ -65,7 +65,32 @@ func (h *Handler) host(r *http.Request, path proxy.Path) (string, error) {
 	if path.Authority != "" && bareHost(path.Authority) != bareHost(h.PublicURL.Host) && !h.Routes.names(path.Authority) {
 		return "", fault.New(fault.Invalid, "This is not the address of the application.").WithReason("authority")
 	}
+	if r.ProtoMajor > 1 && !speakable(r) {
+		return "", fault.New(fault.Invalid, "This request cannot be read without doubt, so it was not passed on.").WithReason("http2_head")
+	}
 	return hostOf(r), nil
+}
+
+// speakable reports whether a request in HTTP/2 has a method and a host that HTTP/1.1 has words for, and one host only (RFC 9113, 8.3.1). Package
+// net/http sees to that for HTTP/1.1 alone; a CRM behind it would be sent two hosts, or be taken for one that does not answer.
+func speakable(r *http.Request) bool {
+	for _, host := range r.Header["Host"] {
+		if host != r.Host {
+			return false
+		}
+	}
+	return len(r.Header["Host"]) < 2 && !strings.ContainsFunc(r.Method, notToken) && !strings.ContainsFunc(r.Host, notHost)
+}
+
+// notToken reports whether a character cannot be in a method (RFC 9110, 5.6.2).
+func notToken(c rune) bool { return notIn(c, "!#$%&'*+-.^_`|~") }
+
+// notHost reports whether a character cannot be in a host with a port (RFC 3986, 3.2.2).
+func notHost(c rune) bool { return notIn(c, "!$&'()*+,-.:;=[]_~%") }
+
+func notIn(c rune, signs string) bool {
+	letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+	return !letter && !strings.ContainsRune(signs, c)
 }
 
 // strictest decides by every rule that a request may be under, and says which of them it was.

@@ -225,7 +225,8 @@ func (c *framedConn) field(line []byte) bool {
 	switch {
 	case bytes.EqualFold(name, []byte("content-length")):
 		n, err := strconv.ParseUint(string(value), 10, 63)
-		if c.lengths++; err != nil || c.lengths > 1 {
+		// Of a line as long as that the end may be missing here, and with it the last digits behind many zeros.
+		if c.lengths++; err != nil || c.lengths > 1 || len(line) >= maxKeptLine-1 {
 			return false
 		}
 		c.length = int64(n)

@@ -71,6 +71,8 @@ func TestFraming(t *testing.T) {
 		{"two lengths", "POST /x HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello", 18 + 19 + 18},
 		{"a list of lengths", "POST /x HTTP/1.1\r\nContent-Length: 5, 5\r\n\r\nhello", 18 + 21},
 		{"a signed length", "POST /x HTTP/1.1\r\nContent-Length: +5\r\n\r\nhello", 18 + 19},
+		{"a length behind zeros", "POST /x HTTP/1.1\r\nContent-Length: " + strings.Repeat("0", 20) + "5\r\n\r\nhello" + head + "\r\n", -1},
+		{"a length behind more zeros than are looked at", "POST /x HTTP/1.1\r\nContent-Length: " + strings.Repeat("0", 90) + "5\r\n\r\nhello", 18 + 16 + 91 + 1},
 		{"a length that is none", "POST /x HTTP/1.1\r\nContent-Length:\r\n\r\nhello", 18 + 16},
 		{"a length and chunks", "POST /x HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 18 + 19 + 28 + 1},
 		{"two codings", "POST /x HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 18 + 33},

@@ -125,10 +125,36 @@ func (u *Upstream) passes(pair string, to *bond, foreign map[string]bool) (strin
 		}
 		return "", false
 	}
-	if foreign[name] || u.cfg.Cookies.Bind && u.declared(name) {
+	if foreign[name] || u.cfg.Cookies.Bind && (u.declared(name) || u.smuggles(name, value)) {
 		return "", false
 	}
 	return pair, true
+}
+
+// smuggles reports whether a cookie holds one that `clear` names, for a CRM that takes more than a ";" for the end of a cookie: a comma (RFC 2109,
+// 4.2.2), or white space as Python's http.cookies does. The value of a cookie without a name is one for others.
+func (u *Upstream) smuggles(name, value string) bool {
+	// The word before an "=" is from start to end; inside is true where it cannot be a name.
+	start, end, gap, inside := 0, 0, false, name != ""
+	for i := range len(value) {
+		switch c := value[i]; {
+		case c == '=':
+			if !inside && u.declared(value[start:end]) {
+				return true
+			}
+			inside = true
+		case c == ',':
+			start, end, gap, inside = i+1, i+1, false, false
+		case c <= ' ':
+			gap = true
+		default:
+			if gap {
+				start, gap, inside = i, false, false
+			}
+			end = i + 1
+		}
+	}
+	return false
 }
 
 // declared reports whether `clear` names a cookie, also in a way in which a CRM may read its name.

@@ -180,7 +180,7 @@ func (u *Upstream) head(head *wire.Head, r *http.Request, path Path, id *Identit
 	head.Start(r.Method, target, host)
 	for name, values := range r.Header {
 		switch {
-		case hopByHop(name), name == "Content-Length", u.Names.refused(name, u.cfg.UnderscoreHeaders):
+		case hopByHop(name), name == "Content-Length", name == "Host", u.Names.refused(name, u.cfg.UnderscoreHeaders):
 		case name == "Cookie":
 			for _, line := range cookies {
 				if kept := u.Names.withoutOwn(line); kept != "" {
