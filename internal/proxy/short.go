@@ -33,26 +33,13 @@ type shortRequest struct {
 	wire.Head
 	flights *flights
 	flight  flight
-	// client is who gets the answer.
-	client http.ResponseWriter
-	// early is inform, made once: a method value for each request would be an allocation.
-	early func(code int, h http.Header) error
 }
 
 // newShortRequest lets the session's end close the connection, whatever is waited for on it.
 func newShortRequest() any {
 	sr := new(shortRequest)
 	sr.Taken = func(conn net.Conn) bool { return sr.flights.hold(&sr.flight, conn) }
-	sr.early = sr.inform
 	return sr
-}
-
-// inform passes an informational answer on.
-func (sr *shortRequest) inform(code int, h http.Header) error {
-	delete(h, "Set-Cookie") // browsers take none from here, and none passed a check
-	removeHopByHop(h)
-	sr.client.WriteHeader(code)
-	return nil
 }
 
 // newShort returns nil where the CRM cannot be reached in the short way.
@@ -103,7 +90,7 @@ func (s *short) suits(r *http.Request, u *Upstream) bool {
 // not answer and, since again allows it, another address is to be asked, and false where e is to be asked the standard way.
 func (u *Upstream) shortcut(w http.ResponseWriter, r *http.Request, path Path, id *Identity, e *endpoint, again bool) (done, failed bool) {
 	sr := e.short.heads.Get().(*shortRequest)
-	sr.flights, sr.flight, sr.client = u.flights, flight{client: w}, w
+	sr.flights, sr.flight = u.flights, flight{client: w}
 	now := u.now()
 	cookies, expire := r.Header["Cookie"], []string(nil)
 	if u.Names.bound && len(cookies) > 0 {
@@ -121,10 +108,14 @@ func (u *Upstream) shortcut(w http.ResponseWriter, r *http.Request, path Path, i
 	u.flights.add(r.Context(), &sr.flight, id, nil, now)
 	defer func() { // also where the answer breaks off
 		u.flights.done(&sr.flight)
-		sr.client = nil
 		e.short.heads.Put(sr)
 	}()
-	a, err := e.short.client.Do(r.Context(), &sr.Head, h, sr.early)
+	a, err := e.short.client.Do(r.Context(), &sr.Head, h, func(code int, h http.Header) error {
+		delete(h, "Set-Cookie") // browsers take none from here, and none passed a check
+		removeHopByHop(h)
+		w.WriteHeader(code)
+		return nil
+	})
 	switch {
 	case errors.Is(err, wire.ErrUnusual):
 		e.short.off.Store(now.Add(shortOff).UnixNano())

@@ -1,12 +1,10 @@
 package wire
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"time"
 )
 
@@ -30,12 +28,9 @@ type Answer struct {
 	Trailer http.Header
 
 	client *Client
-	ctx    context.Context
 	conn   *conn
 	early  func(int, http.Header) error
-	// stop is nil as long as nobody watches ctx; asked is when the request was sent.
 	stop   func() bool
-	asked  time.Time
 	noBody bool // the answer to HEAD
 	// keep is false where the server closes the connection after this.
 	keep    bool
@@ -50,17 +45,15 @@ type Answer struct {
 // exchange sends the head and reads answers until the final one.
 func (a *Answer) exchange(head *Head, header http.Header) error {
 	a.conn.begin()
-	if len(head.buf) > maxUnwatchedHead {
-		a.watch()
-	}
 	head.buf = append(head.buf, "\r\n"...)
 	_, err := a.conn.Write(head.buf)
 	head.buf = head.buf[:len(head.buf)-2] // a second try writes it again
 	if err != nil {
 		return fmt.Errorf("send request: %w", err)
 	}
-	a.asked = time.Now()
-	a.conn.SetReadDeadline(a.asked.Add(a.firstWait()))
+	if t := a.client.HeadTimeout; t > 0 {
+		a.conn.SetReadDeadline(time.Now().Add(t))
+	}
 	for early := 0; ; early++ {
 		if err := a.readHead(header); err != nil {
 			return err
@@ -79,54 +72,10 @@ func (a *Answer) exchange(head *Head, header http.Header) error {
 		}
 		clear(header)
 	}
-	if a.here() {
-		return nil // nothing more is read, so there is nothing to wait for
+	if a.client.HeadTimeout > 0 {
+		a.conn.SetReadDeadline(time.Time{})
 	}
-	a.watch()
-	a.conn.SetReadDeadline(time.Time{})
 	return nil
-}
-
-// unwatched is how long an answer is waited for before somebody looks whether it is still wanted. Most answers are there by then, and
-// context.AfterFunc costs more than all the rest of a small answer.
-const unwatched = 50 * time.Millisecond
-
-// maxUnwatchedHead is what a connection takes without a wait, whatever the server does: nothing else is on its way on it.
-const maxUnwatchedHead = 4 << 10
-
-// firstWait is until when the answer is waited for at first.
-func (a *Answer) firstWait() time.Duration {
-	if t := a.client.HeadTimeout; t > 0 {
-		return min(t, unwatched)
-	}
-	return unwatched
-}
-
-// watch makes the end of the context end the exchange.
-func (a *Answer) watch() {
-	if a.stop == nil {
-		a.stop = context.AfterFunc(a.ctx, a.conn.interrupt)
-	}
-}
-
-// here reports whether the whole body was read together with the head.
-func (a *Answer) here() bool {
-	return a.framing == byNothing || a.framing == byLength && a.left <= int64(a.conn.w-a.conn.r)
-}
-
-// fill is conn.fill, which at the end of the first wait goes on with the context watched.
-func (a *Answer) fill(limit int) error {
-	err := a.conn.fill(limit)
-	if a.stop != nil || !errors.Is(err, os.ErrDeadlineExceeded) {
-		return err
-	}
-	a.watch()
-	var until time.Time
-	if t := a.client.HeadTimeout; t > 0 {
-		until = a.asked.Add(t)
-	}
-	a.conn.SetReadDeadline(until)
-	return a.conn.fill(limit)
 }
 
 // Read reads the body. Where the server breaks off before its end, the error is not io.EOF.
@@ -195,7 +144,7 @@ func (a *Answer) WriteTo(w io.Writer) (int64, error) {
 			break
 		}
 		if a.conn.r == a.conn.w {
-			if err := a.fill(len(a.conn.buf)); err != nil {
+			if err := a.conn.fill(len(a.conn.buf)); err != nil {
 				return total, err
 			}
 		}

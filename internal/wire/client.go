@@ -51,7 +51,8 @@ func (c *Client) Do(ctx context.Context, head *Head, header http.Header, early f
 			conn.Conn.Close()
 			return nil, net.ErrClosed
 		}
-		a := &Answer{client: c, ctx: ctx, conn: conn, early: early, noBody: head.head}
+		a := &Answer{client: c, conn: conn, early: early, noBody: head.head}
+		a.stop = context.AfterFunc(ctx, conn.interrupt)
 		err = a.exchange(head, header)
 		if err == nil {
 			return a, nil

@@ -15,6 +15,4 @@
 //     by a new one; after the first byte nothing is tried again.
 //   - Heads are bounded in bytes and in time; bodies flow as fast as they are taken.
 //   - An idle connection holds no buffer.
-//   - The end of a request's context is not looked at before an answer has been waited for for a moment, or its body has to be waited for: it
-//     costs more to watch a context than to read a small answer, and nearly all are there by then.
 package wire

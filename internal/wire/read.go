@@ -23,7 +23,7 @@ func (a *Answer) line(limit int) ([]byte, error) {
 		if seen = c.w - c.r; seen >= limit {
 			return nil, errChunk
 		}
-		if err := a.fill(max(limit, len(c.buf))); err != nil {
+		if err := c.fill(max(limit, len(c.buf))); err != nil {
 			return nil, fmt.Errorf("read answer: %w", err)
 		}
 	}
@@ -53,7 +53,7 @@ func (a *Answer) block() ([]byte, error) {
 		if seen >= a.client.MaxHead {
 			return nil, errHeadTooLarge
 		}
-		if err := a.fill(a.client.MaxHead); err != nil {
+		if err := c.fill(a.client.MaxHead); err != nil {
 			return nil, fmt.Errorf("read answer: %w", err)
 		}
 	}
